@@ -9,15 +9,22 @@ BIN := $(if $(filter release,$(FLAVOUR)),build/bin,$(BUILD)/bin)
 PREFIX ?= /usr/local
 DESTDIR ?=
 PYTHON ?= /usr/bin/python3
+FUZZ_SECONDS ?= 30
+# As many jobs as cores, unless the caller says -j.
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 
 PROGRAMS := pubsub simplequeue ps_to_http queuereader
 LIB_DIRS := base http algorithms tasks $(PROGRAMS)
 
 CXX ?= g++
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 ifeq ($(FLAVOUR),fuzz)
 CXX := clang++
+# g++ is the compiler whose warnings are errors; clang-tidy reports clang's.
+WARNINGS := -Wall -Wextra
 endif
-WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CPPFLAGS += -I. -isystem third_party/include -D_FILE_OFFSET_BITS=64 -DRAPIDJSON_HAS_STDSTRING=1
 CXXFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CXXFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS
@@ -28,7 +35,7 @@ LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_fuzz := -fsanitize=address,undefined
 LDFLAGS_ALL = -pthread -Wl,--as-needed $(LDFLAGS_$(FLAVOUR)) $(LDFLAGS)
-LIBS := -levent_core -levent_pthreads -lcurl -lfmt -ldl
+LIBS := -levent_core -lcurl -lfmt -ldl
 
 LIB_SRCS := $(filter-out %/main.cc,$(wildcard $(addsuffix /*.cc,$(LIB_DIRS))))
 UNIT_DIRS ?= $(LIB_DIRS)
@@ -38,6 +45,10 @@ LIB := $(BUILD)/librivulet.a
 PROGRAM_BINS := $(foreach p,$(PROGRAMS),$(if $(wildcard $(p)/main.cc),$(BIN)/$(p)))
 
 .DEFAULT_GOAL := all
+.SECONDEXPANSION:
+# Objects are kept, so that a second make does nothing.
+.SECONDARY:
+.DELETE_ON_ERROR:
 .PHONY: all
 all: $(PROGRAM_BINS)  ## build the programs into build/bin
 
@@ -56,10 +67,122 @@ $(PROGRAM_BINS):
 	$(CXX) $(LDFLAGS_ALL) $(LDFLAGS_$(@F)) $(filter %.o,$^) $(LIB) $(LIBS) -o $@
 
 $(BUILD)/unit_tests: $(call obj,$(UNIT_SRCS)) $(LIB)
+	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIB) $(LIBS) -o $@
+
+# Programs of their own: examples/DIR/NAME.cc is a program, examples/DIR/NAME_task.cc a task that
+# queuereader loads; bench/NAME.cc and tests/fuzz/NAME_fuzz.cc are programs.
+EXAMPLE_SRCS := $(wildcard examples/*/*.cc)
+EXAMPLES := $(patsubst %.cc,$(BUILD)/%,$(filter-out %_task.cc,$(EXAMPLE_SRCS))) \
+  $(patsubst %.cc,$(BUILD)/%.so,$(filter %_task.cc,$(EXAMPLE_SRCS)))
+BENCH_SRCS := $(wildcard bench/*.cc)
+BENCHES := $(patsubst %.cc,$(BUILD)/%,$(BENCH_SRCS))
+FUZZ_SRCS := $(wildcard tests/fuzz/*_fuzz.cc)
+FUZZERS := $(patsubst tests/fuzz/%.cc,$(BUILD)/fuzzers/%,$(FUZZ_SRCS))
+
+$(BUILD)/examples/%.so: $(BUILD)/obj/examples/%.o
+	@mkdir -p $(@D)
+	$(CXX) -shared $(LDFLAGS_ALL) $< -lfmt -o $@
+
+$(BUILD)/examples/% $(BUILD)/bench/%: $(BUILD)/obj/$$(subst $(BUILD)/,,$$@).o $(LIB)
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS_ALL) $< $(LIB) $(LIBS) -o $@
+
+$(BUILD)/fuzzers/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS_ALL) -fsanitize=fuzzer $< $(LIB) $(LIBS) -o $@
+
+# Another flavour, in its own folder whatever folder this one was told to use.
+other = $(MAKE) --no-print-directory FLAVOUR=$(1) BUILD=build/$(1) BIN=build/$(1)/bin
+
+.PHONY: deps
+deps:  ## install what building and testing need (Debian packages; root or sudo)
+	scripts/deps.sh build test lint
+
+.PHONY: deps-build deps-test
+deps-build:
+	@scripts/deps.sh --quiet build
+deps-test:
+	@scripts/deps.sh --quiet build test
+
+.PHONY: examples
+examples: $(EXAMPLES)  ## build the examples into build/release/examples
+
+.PHONY: demo
+demo: deps-build  ## play clicks through the whole pipeline (INPUT=FILE, RATE=N a second)
+	@$(MAKE) --no-print-directory all $(BUILD)/examples/clicks/player $(BUILD)/examples/clicks/generate
+	@RIVULET_BIN_DIR=$(BIN) RIVULET_EXAMPLES_DIR=$(BUILD)/examples examples/clicks/demo.sh $(INPUT)
+
+# Threads live in base; the tsan build holds just that, and so costs little.
+TSAN_DIRS ?= base
+TEST_ARGS ?=
+.PHONY: test
+test: deps-test  ## run every test: unit (also under ASan, UBSan and TSan), daemons, documents
+	@$(MAKE) --no-print-directory all examples $(BUILD)/unit_tests
+	@$(call other,asan) all build/asan/unit_tests
+	@$(call other,tsan) LIB_DIRS="$(TSAN_DIRS)" UNIT_DIRS="$(TSAN_DIRS)" build/tsan/unit_tests
+	@$(PYTHON) -B tests/run.py --bin=$(BIN) --build=$(BUILD) $(TEST_ARGS)
 
 .PHONY: unit
 unit: $(BUILD)/unit_tests  ## build and run the unit tests of this flavour
 	$(BUILD)/unit_tests
 
--include $(patsubst %.o,%.d,$(call obj,$(LIB_SRCS) $(UNIT_SRCS) $(wildcard $(addsuffix /main.cc,$(PROGRAMS)))))
+.PHONY: asan tsan
+asan:  ## build all under ASan and UBSan; run the unit and all daemon tests on it
+	@$(call other,asan) all examples build/asan/unit_tests
+	@$(PYTHON) -B tests/run.py --bin=build/asan/bin --build=build/asan --flavours= $(TEST_ARGS)
+tsan:  ## build all under TSan and run the unit tests
+	@$(call other,tsan) build/tsan/unit_tests
+	build/tsan/unit_tests
+
+.PHONY: fuzz fuzzers
+fuzzers: $(FUZZERS)
+fuzz:  ## run each fuzz target for FUZZ_SECONDS (30)
+	@scripts/deps.sh --quiet build fuzz
+	@$(call other,fuzz) CXX=clang++ fuzzers
+	@scripts/fuzz.sh build/fuzz $(FUZZ_SECONDS)
+
+.PHONY: benches bench bench-peers
+benches: $(BENCHES)
+bench: deps-build  ## measure, print the table and write bench/RESULTS.md
+	@scripts/deps.sh --quiet bench
+	@$(MAKE) --no-print-directory all benches
+	@$(PYTHON) -B bench/run.py --bin=$(BIN) --bench=$(BUILD)/bench
+bench-peers: deps-build  ## the same beside the peers that Debian carries
+	@scripts/deps.sh --quiet bench bench-peers
+	@$(MAKE) --no-print-directory all benches
+	@$(PYTHON) -B bench/run.py --bin=$(BIN) --bench=$(BUILD)/bench --peers
+
+.PHONY: lint format
+lint:  ## check include directions, format, clang-tidy, shell scripts, man pages
+	@scripts/deps.sh --quiet build lint
+	@$(PYTHON) -B scripts/lint
+FORMATTED = $(shell find $(LIB_DIRS) bench examples tests -name '*.cc' -o -name '*.h')
+format:  ## format the C++ sources in place
+	clang-format -i $(FORMATTED)
+
+BASHCOMP := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
+.PHONY: install uninstall
+install: all  ## install under PREFIX (/usr/local), below DESTDIR when packaging
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(BASHCOMP) $(UNITS)
+	install -m 755 $(PROGRAM_BINS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(wildcard man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
+	for p in $(PROGRAMS); do \
+	  install -m 644 packaging/completions/rivulet.bash $(BASHCOMP)/$$p || exit 1; done
+	for u in packaging/systemd/*.service; do \
+	  sed 's|@BIN@|$(PREFIX)/bin|' $$u > $(UNITS)/$${u##*/} || exit 1; done
+uninstall:  ## remove what install put there
+	rm -f $(foreach p,$(PROGRAMS),$(DESTDIR)$(PREFIX)/bin/$(p) $(BASHCOMP)/$(p))
+	rm -f $(patsubst man/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(wildcard man/*.1))
+	rm -f $(patsubst packaging/systemd/%,$(UNITS)/%,$(wildcard packaging/systemd/*.service))
+
+.PHONY: clean help
+clean:  ## remove everything that was built
+	rm -rf build
+help:  ## show this list
+	@echo "make TARGET [FLAVOUR=release|asan|tsan|fuzz]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_SRCS) $(UNIT_SRCS) $(EXAMPLE_SRCS) $(BENCH_SRCS) \
+  $(FUZZ_SRCS) $(wildcard $(addsuffix /main.cc,$(PROGRAMS)))))

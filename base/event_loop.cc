@@ -1,7 +1,8 @@
 #include "base/event_loop.h"
 
 #include <event2/event.h>
-#include <event2/thread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -23,13 +24,10 @@ timeval ToTimeval(Duration d) {
 }
 
 event_base* NewBase() {
-  static const int kThreadsReady = evthread_use_pthreads();
-  if (kThreadsReady != 0) Die("evthread_use_pthreads");
   event_config* config = event_config_new();
   if (config == nullptr) Die("event_config_new");
-  // Timers to the microsecond, and epoll without a change list: our descriptors change interest
-  // rarely, and a change list would only delay the one epoll_ctl that is needed.
-  event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+  // No locks: only Post() and Stop() cross threads, and they do it by the eventfd.
+  event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
   event_base* base = event_base_new_with_config(config);
   event_config_free(config);
   if (base == nullptr) Die("event_base_new");
@@ -43,29 +41,40 @@ void EventDeleter::operator()(event* e) const { event_free(e); }
 void EventBaseDeleter::operator()(event_base* b) const { event_base_free(b); }
 }  // namespace internal
 
-EventLoop::EventLoop() : base_(NewBase()) {
+EventLoop::EventLoop() : base_(NewBase()), wakeup_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (wakeup_fd_ < 0) Die("eventfd");
   wakeup_.reset(event_new(
-      base_.get(), -1, EV_PERSIST,
-      [](evutil_socket_t, short, void* self) { static_cast<EventLoop*>(self)->RunPosted(); }, this));
-  if (!wakeup_) Die("event_new");
+      base_.get(), wakeup_fd_, EV_READ | EV_PERSIST,
+      [](evutil_socket_t, short, void* self) { static_cast<EventLoop*>(self)->RunPosted(); },
+      this));
+  if (!wakeup_ || event_add(wakeup_.get(), nullptr) != 0) Die("event_new");
 }
 
-EventLoop::~EventLoop() = default;
+EventLoop::~EventLoop() {
+  wakeup_.reset();
+  close(wakeup_fd_);
+}
 
-void EventLoop::Run() { event_base_loop(base_.get(), EVLOOP_NO_EXIT_ON_EMPTY); }
+void EventLoop::Run() {
+  if (!stopping_.load()) event_base_loop(base_.get(), EVLOOP_NO_EXIT_ON_EMPTY);
+  stopping_.store(false);
+}
 
 void EventLoop::RunOnce(Duration max_wait) {
   const timeval wait = ToTimeval(max_wait);
   bool expired = false;
   event* guard = event_new(
-      base_.get(), -1, 0, [](evutil_socket_t, short, void* flag) { *static_cast<bool*>(flag) = true; },
-      &expired);
+      base_.get(), -1, 0,
+      [](evutil_socket_t, short, void* flag) { *static_cast<bool*>(flag) = true; }, &expired);
   event_add(guard, &wait);
   event_base_loop(base_.get(), EVLOOP_ONCE);
   event_free(guard);
 }
 
-void EventLoop::Stop() { event_base_loopbreak(base_.get()); }
+void EventLoop::Stop() {
+  stopping_.store(true);
+  WakeUp();
+}
 
 void EventLoop::Post(std::function<void()> task) {
   {
@@ -73,10 +82,19 @@ void EventLoop::Post(std::function<void()> task) {
     posted_.push_back(std::move(task));
     if (posted_.size() > 1) return;  // the wake-up of the first one is still on its way
   }
-  event_active(wakeup_.get(), EV_TIMEOUT, 0);
+  WakeUp();
+}
+
+void EventLoop::WakeUp() {
+  const std::uint64_t one = 1;
+  // Fails only when the counter is full, and then the wake-up is pending anyway.
+  [[maybe_unused]] const auto written = write(wakeup_fd_, &one, sizeof one);
 }
 
 void EventLoop::RunPosted() {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const auto got = read(wakeup_fd_, &count, sizeof count);
+  if (stopping_.load()) event_base_loopbreak(base_.get());
   std::vector<std::function<void()>> tasks;
   {
     const std::lock_guard lock(mutex_);
@@ -127,14 +145,34 @@ void Timer::Cancel() {
   event_del(event_.get());
 }
 
+Deferred::Deferred(EventLoop& loop, std::function<void()> callback)
+    : callback_(std::move(callback)),
+      event_(event_new(
+          loop.base(), -1, 0,
+          [](evutil_socket_t, short, void* self) {
+            auto* deferred = static_cast<Deferred*>(self);
+            deferred->scheduled_ = false;
+            deferred->callback_();
+          },
+          this)) {
+  if (!event_) Die("event_new");
+}
+
+Deferred::~Deferred() = default;
+
+void Deferred::Schedule() {
+  if (scheduled_) return;
+  scheduled_ = true;
+  event_active(event_.get(), EV_TIMEOUT, 0);
+}
+
 IoWatcher::IoWatcher(EventLoop& loop, int fd, std::function<void(bool, bool)> callback)
     : loop_(loop), fd_(fd), callback_(std::move(callback)) {}
 
 IoWatcher::~IoWatcher() = default;
 
 void IoWatcher::Watch(bool readable, bool writable) {
-  const short wanted =
-      static_cast<short>((readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
+  const short wanted = static_cast<short>((readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
   if (wanted == watched_) return;
   watched_ = wanted;
   const auto on_event = [](evutil_socket_t, short what, void* self) {
@@ -158,7 +196,9 @@ SignalWatcher::SignalWatcher(EventLoop& loop, int signal_number, std::function<v
     : callback_(std::move(callback)),
       event_(event_new(
           loop.base(), signal_number, EV_SIGNAL | EV_PERSIST,
-          [](evutil_socket_t, short, void* self) { static_cast<SignalWatcher*>(self)->callback_(); },
+          [](evutil_socket_t, short, void* self) {
+            static_cast<SignalWatcher*>(self)->callback_();
+          },
           this)) {
   if (!event_) Die("event_new");
   event_add(event_.get(), nullptr);

@@ -5,6 +5,7 @@
 // callback, is safe and cancels it.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -38,7 +39,7 @@ class EventLoop {
   void Run();
   /// Serves what is ready (waiting at most `max_wait` for something) and returns. For tests.
   void RunOnce(Duration max_wait);
-  /// Makes Run() return after the callback that runs now. Any thread.
+  /// Makes Run() return soon; a Stop() before Run() makes it return at once. Any thread.
   void Stop();
   /// Runs `task` on the loop's thread, in the order posted, never inside this call. Any thread.
   void Post(std::function<void()> task);
@@ -46,10 +47,13 @@ class EventLoop {
   event_base* base() const { return base_.get(); }
 
  private:
+  void WakeUp();
   void RunPosted();
 
   std::unique_ptr<event_base, internal::EventBaseDeleter> base_;
+  int wakeup_fd_ = -1;
   internal::EventPtr wakeup_;
+  std::atomic<bool> stopping_ = false;
   std::mutex mutex_;
   std::vector<std::function<void()>> posted_;  // guarded by mutex_
 };
@@ -73,6 +77,24 @@ class Timer {
   std::function<void()> callback_;
   bool active_ = false;
   bool repeats_ = false;
+  internal::EventPtr event_;
+};
+
+/// Calls back once, after the events that are ready now have been served: for work that many of
+/// them ask for and that is done once (a fan-out, a group commit). Costs no system call.
+class Deferred {
+ public:
+  Deferred(EventLoop& loop, std::function<void()> callback);
+  ~Deferred();
+  Deferred(const Deferred&) = delete;
+  Deferred& operator=(const Deferred&) = delete;
+
+  /// Scheduling twice before the callback has run calls back once.
+  void Schedule();
+
+ private:
+  std::function<void()> callback_;
+  bool scheduled_ = false;
   internal::EventPtr event_;
 };
 

@@ -1,0 +1,130 @@
+// One client's connection: reads requests, dispatches them, writes answers and streams. Internal to
+// http/; made and owned by Server.
+//
+// States, and what moves between them:
+//   kHead       a request head is awaited or half read         -> kBody, dispatch, kLingering
+//   kBody       a request's body is being read                  -> dispatch, kLingering
+//   kDeferred   a handler owes the answer (PendingReply)        -> kHead
+//   kStreaming  a StreamSource is being pulled                  -> kHead, closed
+//   kLingering  the last answer is said; what the client still sends is read and dropped, so that a
+//               reset does not overtake the answer              -> closed
+// In every state, while `unsent_` is not empty nothing is read or executed: back pressure.
+#pragma once
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "http/chunk_decoder.h"
+#include "http/reply.h"
+#include "http/request_parser.h"
+#include "http/stream.h"
+
+namespace rivulet {
+
+class Server;
+class Request;
+
+class Connection final : public Stream {
+ public:
+  /// Takes over `fd`.
+  Connection(Server& server, int fd, std::string peer);
+  ~Connection() override;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Stream.
+  void Wake() override;
+  bool blocked() const override { return blocked_; }
+  std::size_t promised_bytes() const override { return promised_bytes_; }
+  void Abort() override { Close(); }
+  void EndWithin(Duration limit) override;
+  std::string_view peer() const override { return peer_; }
+
+  /// Ends what has run out of time. Called a few times a second.
+  void CheckDeadline(MonoTime now);
+  /// Closes now when idle, else after what is running.
+  void Drain();
+  /// Answers 503 and closes: there are too many connections.
+  void Refuse();
+
+ private:
+  friend class PendingReply;
+  friend class Reply;
+  friend class Server;
+
+  enum class State : std::uint8_t { kHead, kBody, kDeferred, kStreaming, kLingering, kClosed };
+
+  void OnReadable();
+  void OnWritable();
+
+  // Reading (connection.cc).
+  std::size_t Serve(std::string_view input);
+  bool ReadHead(std::string_view input, std::size_t* used);
+  bool ReadBody(std::string_view input, std::size_t* used);
+  bool StartBody(std::string_view input, std::size_t* used);
+  void ServeHeld();
+  void Dispatch(const char* head, std::string_view body);
+  void Answer(const Request& request, Reply& reply);
+  void AnswerOptions(const Request& request, Reply& reply, MethodSet methods);
+  bool Authorized(const Request& request) const;
+  void AddCorsHeaders(const Request& request, Reply& reply) const;
+  /// Answers an error that ends the connection.
+  void FailRequest(int status, std::string_view reason);
+
+  // Writing (connection_write.cc).
+  void Flush(std::string* out);
+  void FlushUnsent();
+  void ObserveServed();
+  void AfterAnswer();
+  void ShutDownWhenSaid();
+  void SendPending(int status, std::string_view content_type, std::string_view body,
+                   std::string_view extra_headers);
+  void Pump();
+  bool WriteStreamPart(std::size_t* written);
+  void AccountStreamPart(std::size_t bytes);
+  void EndStream();
+  void SetBlocked(bool blocked);
+  void UpdateReading();
+  void Close();
+  void Release();
+
+  Server& server_;
+  int fd_;
+  State state_ = State::kHead;
+  bool blocked_ = false;
+  bool reading_ = true;
+  bool close_after_answer_ = false;
+  bool dispatching_ = false;
+  bool http11_ = true;
+  bool source_ended_ = false;
+  bool pumping_ = false;
+  bool said_last_word_ = false;  // kLingering, and everything is sent
+  std::uint8_t frame_size_ = 0;  // of the chunk header, or of the last chunk
+  std::uint8_t frame_sent_ = 0;
+  std::uint8_t suffix_left_ = 0;  // of the CRLF after a chunk
+  char frame_[20];
+  std::size_t promised_bytes_ = 0;
+  std::size_t index_ = 0;  // in server_.connections_
+  MonoTime since_;         // when the present wait began
+  MonoTime end_by_ = MonoTime::max();
+  PendingReply* pending_ = nullptr;
+  std::unique_ptr<StreamSource> source_;
+  std::string peer_;
+  std::string held_;        // received, not yet used: part of a head, or requests read ahead
+  std::string head_bytes_;  // the head of the request whose body is being read
+  std::string body_;
+  std::string unsent_;
+  std::size_t unsent_offset_ = 0;
+  RequestParser parser_;
+  ChunkDecoder decoder_;
+  event read_event_;
+  event write_event_;
+};
+
+}  // namespace rivulet

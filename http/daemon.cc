@@ -1,0 +1,204 @@
+#include "http/daemon.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+
+#include "base/log.h"
+#include "base/units.h"
+#include "base/version.h"
+#include "http/page.h"
+#include "http/reply.h"
+#include "http/request.h"
+
+namespace rivulet {
+
+namespace {
+
+constexpr std::size_t kMaxTokenBytes = 4096;
+
+// The first line of a file that only its owner (and group) may read.
+Result<std::string> ReadTokenFile(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return IoError("--auth-token-file=" + path, errno);
+  struct stat info {};
+  char buffer[kMaxTokenBytes];
+  const bool readable_by_others = fstat(fd, &info) == 0 && (info.st_mode & S_IROTH) != 0;
+  const ssize_t got = read(fd, buffer, sizeof buffer);
+  close(fd);
+  if (readable_by_others) {
+    return InvalidArgument("--auth-token-file=" + path +
+                           ": must not be readable by others (chmod 600)");
+  }
+  if (got < 0) return IoError("--auth-token-file=" + path, errno);
+  std::string token(buffer, static_cast<std::size_t>(got));
+  token.resize(token.find_first_of("\r\n") == std::string::npos ? token.size()
+                                                                : token.find_first_of("\r\n"));
+  if (token.empty()) return InvalidArgument("--auth-token-file=" + path + ": must hold a token");
+  return token;
+}
+
+std::vector<std::string> HostsOfOrigins(const std::vector<std::string>& origins) {
+  std::vector<std::string> hosts;
+  for (const std::string& origin : origins) {
+    const std::size_t start = origin.find("://");
+    if (start == std::string::npos) continue;
+    const std::size_t end = origin.find(':', start + 3);
+    hosts.push_back(origin.substr(start + 3, end == std::string::npos ? end : end - start - 3));
+  }
+  return hosts;
+}
+
+}  // namespace
+
+void AddDaemonOptions(Options* options, DaemonOptions* daemon) {
+  options->Section("HTTP");
+  options->Text("address", &daemon->address, "address to listen on, or unix:PATH")
+      .Metavar("ADDRESS");
+  options->Uint("port", &daemon->port, "port to listen on; 0 picks a free one")
+      .Metavar("PORT")
+      .Range(0, 65535);
+  options->Flag("insecure", &daemon->insecure,
+                "serve an address that other machines reach without a token");
+  options
+      ->Text("auth-token-file", &daemon->auth_token_file,
+             "file whose first line is the token every request but /ping must bring")
+      .Metavar("FILE");
+  options
+      ->Texts("allow-origin", &daemon->allow_origins,
+              "web origin whose pages may read answers (https://host, or *)")
+      .Metavar("ORIGIN");
+  options->Bytes("max-body-size", &daemon->max_body_bytes, "largest request body").Metavar("SIZE");
+  options->Uint("max-connections", &daemon->max_connections, "most connections at a time")
+      .Metavar("N")
+      .DefaultText("what the descriptor limit leaves");
+  options->Time("idle-timeout", &daemon->idle_timeout, "time an idle connection is kept")
+      .Metavar("TIME");
+  options->Time("header-timeout", &daemon->header_timeout, "time a request head may take")
+      .Metavar("TIME");
+  options->Time("drain-timeout", &daemon->drain_timeout, "time to finish after SIGTERM")
+      .Metavar("TIME");
+  options->Flag("enable-logging", &daemon->access_log, "log a line a request");
+  AddProcessOptions(options, &daemon->process);
+  AddLogOptions(options, &daemon->log);
+}
+
+Status CheckDaemonOptions(const DaemonOptions& daemon) {
+  const auto address = ParseListenAddress(daemon.address, static_cast<std::uint16_t>(daemon.port));
+  if (!address.ok()) return address.status();
+  if (!address->local() && daemon.auth_token_file.empty() && !daemon.insecure) {
+    return InvalidArgument(
+        fmt::format("--address={}: other machines reach it: must come with --auth-token-file=FILE "
+                    "or --insecure",
+                    daemon.address));
+  }
+  return Status::Ok();
+}
+
+Status PrepareProcess(const std::string& name, const DaemonOptions& daemon) {
+  std::signal(SIGPIPE, SIG_IGN);
+  if (Status s = EnterRoot(daemon.process); !s.ok()) return s;
+  if (Status s = Daemonize(daemon.process); !s.ok()) return s;
+  return InitLog(name, daemon.log);
+}
+
+int FailStart(const std::string& name, const Status& status) {
+  fmt::print(stderr, "{}: {}\n", name, EscapeControl(status.message()));
+  return 1;
+}
+
+Daemon::Daemon(std::string name, DaemonOptions options)
+    : name_(std::move(name)),
+      options_(std::move(options)),
+      router_(&metrics_),
+      drain_deadline_(loop_,
+                      [this] {
+                        LogWarning("drain: {} connections did not end within {}",
+                                   server_->connections(), FormatDuration(options_.drain_timeout));
+                        loop_.Stop();
+                      }),
+      start_time_(clock_.WallNow()) {
+  AddCommonRoutes();
+}
+
+Daemon::~Daemon() = default;
+
+void Daemon::AddCommonRoutes() {
+  router_.AddOpen(kLooks, "/ping", [this](const Request&, Reply& reply) {
+    if (!health_.ok()) return reply.Error(503, health_.message());
+    reply.Text(200, "OK");
+  });
+  router_.Add(kLooks, "/metrics", [this](const Request&, Reply& reply) {
+    std::string text;
+    metrics_.Write(&text);
+    reply.Body(200, "text/plain; version=0.0.4; charset=utf-8", text);
+  });
+  AddPageRoutes(&router_, name_, HostsOfOrigins(options_.allow_origins));
+  metrics_.AddGaugeFunction(
+      "rivulet_start_time_seconds", "When the daemon started, in seconds since 1970.",
+      [this] { return std::chrono::duration<double>(start_time_.time_since_epoch()).count(); });
+  metrics_.AddGaugeFunction("rivulet_build_info", "Always 1; the version is a label.",
+                            [] { return 1.0; }, {{"version", kVersion}, {"program", name_}});
+  metrics_.AddGaugeFunction("rivulet_healthy", "1 while /ping answers 200.",
+                            [this] { return health_.ok() ? 1.0 : 0.0; });
+}
+
+Status Daemon::Listen() {
+  ServerConfig config;
+  config.max_body_bytes = options_.max_body_bytes;
+  config.max_connections = options_.max_connections;
+  config.header_timeout = options_.header_timeout;
+  config.idle_timeout = options_.idle_timeout;
+  config.allow_origins = options_.allow_origins;
+  config.access_log = options_.access_log;
+  if (!options_.auth_token_file.empty()) {
+    auto token = ReadTokenFile(options_.auth_token_file);
+    if (!token.ok()) return token.status();
+    config.token = std::move(token).value();
+  }
+  auto address = ParseListenAddress(options_.address, static_cast<std::uint16_t>(options_.port));
+  if (!address.ok()) return address.status();
+  server_ = std::make_unique<Server>(loop_, clock_, std::move(config), router_, metrics_);
+  if (Status s = server_->Listen(*address); !s.ok()) return s;
+  if (Status s = WritePidFile(options_.process); !s.ok()) return s;
+  return DropPrivileges(options_.process);
+}
+
+void Daemon::OnStopSignal() {
+  // The second one: no more patience.
+  if (stopping_) _exit(1);
+  Stop();
+}
+
+void Daemon::Stop() {
+  if (stopping_) return;
+  stopping_ = true;
+  LogInfo("draining {} connections", server_->connections());
+  drain_deadline_.Start(options_.drain_timeout);
+  server_->Drain([this] { loop_.Stop(); });
+}
+
+int Daemon::Run() {
+  const SignalWatcher terminate(loop_, SIGTERM, [this] { OnStopSignal(); });
+  const SignalWatcher interrupt(loop_, SIGINT, [this] { OnStopSignal(); });
+  const SignalWatcher hangup(loop_, SIGHUP, [this] {
+    if (Status s = ReopenLog(); !s.ok()) LogError("{}", s.message());
+    if (on_hangup_) on_hangup_();
+  });
+  if (Status s = Listen(); !s.ok()) return FailStart(name_, s);
+  AnnounceListening(options_.process, server_->bound());
+  loop_.Run();
+  // Streams refer to objects that main() made after this one, and will destroy before it.
+  server_.reset();
+  const Status drained = on_drained_ ? on_drained_() : Status::Ok();
+  if (!drained.ok()) LogError("{}", drained.message());
+  RemovePidFile(options_.process);
+  return drained.ok() ? 0 : 1;
+}
+
+}  // namespace rivulet

@@ -1,0 +1,129 @@
+#include "http/reply.h"
+
+#include <fmt/format.h>
+
+#include <cassert>
+#include <utility>
+
+#include "base/json.h"
+#include "http/connection.h"
+#include "http/request.h"
+#include "http/server.h"
+
+namespace rivulet {
+
+void Reply::AddHeader(std::string_view name, std::string_view value) {
+  extra_headers_->append(name).append(": ").append(value).append("\r\n");
+}
+
+void Reply::StartHead(int status) {
+  assert(!answered_);
+  answered_ = true;
+  status_ = status;
+  Server& server = connection_->server_;
+  ++server.stats_.answers[static_cast<std::size_t>(status / 100)];
+  server.RenewDate();
+  if (status == 200) {
+    out_->append(server.ok_prefix_);
+    return;
+  }
+  fmt::format_to(std::back_inserter(*out_), "HTTP/1.1 {} {}\r\n{}", status, ReasonPhrase(status),
+                 server.date_line_);
+}
+
+void Reply::EndHead() {
+  out_->append(*extra_headers_);
+  if (connection_->close_after_answer_) {
+    out_->append("Connection: close\r\n");
+  } else if (!request_.http11()) {
+    out_->append("Connection: keep-alive\r\n");
+  }
+  out_->append("\r\n");
+}
+
+void Reply::WriteHead(int status, std::string_view content_type, std::size_t content_length) {
+  StartHead(status);
+  if (status != 204) {
+    char digits[20];
+    const auto end = fmt::format_to(digits, "{}", content_length);
+    out_->append("Content-Length: ").append(digits, end).append("\r\n");
+  }
+  if (!content_type.empty()) out_->append("Content-Type: ").append(content_type).append("\r\n");
+  EndHead();
+}
+
+void Reply::WriteStreamHead(std::string_view content_type) {
+  if (!request_.http11()) connection_->close_after_answer_ = true;
+  StartHead(200);
+  out_->append("Content-Type: ").append(content_type).append("\r\n");
+  if (request_.http11()) out_->append("Transfer-Encoding: chunked\r\n");
+  EndHead();
+}
+
+void Reply::Text(int status, std::string_view body) { Body(status, kTextPlain, body); }
+
+void Reply::Body(int status, std::string_view content_type, std::string_view body) {
+  WriteHead(status, body.empty() ? std::string_view() : content_type, body.size());
+  if (!request_.is_head()) out_->append(body);
+}
+
+std::string* Reply::BeginBody(int status, std::string_view content_type, std::size_t bytes) {
+  WriteHead(status, bytes == 0 ? std::string_view() : content_type, bytes);
+  if (request_.is_head()) return nullptr;
+  return out_;
+}
+
+void Reply::Error(int status, std::string_view message) {
+  if ((status == 503 || status == 507) &&
+      extra_headers_->find("Retry-After") == std::string::npos) {
+    AddHeader("Retry-After", "1");
+  }
+  std::string body;
+  if (request_.accepts_json()) {
+    body = fmt::format("{{\"status\":{},\"error\":", status);
+    AppendJsonString(&body, message);
+    body.append("}\n");
+    return Body(status, kApplicationJson, body);
+  }
+  body.append(message).push_back('\n');
+  Text(status, body);
+}
+
+void Reply::Stream(std::string_view content_type, std::unique_ptr<StreamSource> source) {
+  WriteStreamHead(content_type);
+  if (request_.is_head()) return;
+  connection_->source_ = std::move(source);
+  connection_->source_->Attached(connection_);
+}
+
+PendingReply Reply::Defer() {
+  assert(!answered_);
+  answered_ = true;
+  return PendingReply(connection_);
+}
+
+PendingReply::PendingReply(Connection* connection) : connection_(connection) {
+  connection_->pending_ = this;
+}
+
+PendingReply::PendingReply(PendingReply&& other) noexcept { *this = std::move(other); }
+
+PendingReply& PendingReply::operator=(PendingReply&& other) noexcept {
+  if (this == &other) return *this;
+  if (connection_ != nullptr) Send(503, kTextPlain, "dropped\n");
+  connection_ = std::exchange(other.connection_, nullptr);
+  if (connection_ != nullptr) connection_->pending_ = this;
+  return *this;
+}
+
+PendingReply::~PendingReply() {
+  if (connection_ != nullptr) Send(503, kTextPlain, "the daemon gave up on this request\n");
+}
+
+void PendingReply::Send(int status, std::string_view content_type, std::string_view body,
+                        std::string_view extra_headers) {
+  if (connection_ == nullptr) return;
+  std::exchange(connection_, nullptr)->SendPending(status, content_type, body, extra_headers);
+}
+
+}  // namespace rivulet

@@ -1,0 +1,56 @@
+// Which handler answers which path.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/metrics.h"
+#include "http/message.h"
+
+namespace rivulet {
+
+class Reply;
+class Request;
+
+using Handler = std::function<void(const Request&, Reply&)>;
+
+struct Route {
+  std::string path;
+  MethodSet methods = 0;
+  Handler handler;
+  LatencyHistogram* latency = nullptr;  // of the registry
+  bool open = false;                    // answered without the token
+  std::uint32_t served_in_batch = 0;    // of the server: answers not yet observed in `latency`
+};
+
+/// The methods of routes that only look, that act, and that act but can be looked at by HEAD.
+inline constexpr MethodSet kLooks = Bit(Method::kGet) | Bit(Method::kHead);
+inline constexpr MethodSet kActs = Bit(Method::kGet) | Bit(Method::kPost);
+inline constexpr MethodSet kActsOrLooks = kActs | Bit(Method::kHead);
+
+class Router {
+ public:
+  explicit Router(MetricRegistry* metrics) : metrics_(metrics) {}
+
+  /// A handler of a route with HEAD in its methods must change nothing when request.is_head().
+  void Add(MethodSet methods, std::string path, Handler handler);
+  /// A route that needs no token.
+  void AddOpen(MethodSet methods, std::string path, Handler handler);
+
+  /// nullptr when no route has exactly this path. O(routes), which are few.
+  Route* Find(std::string_view path);
+  const std::vector<std::unique_ptr<Route>>& routes() const { return routes_; }
+
+ private:
+  MetricRegistry* metrics_;
+  std::vector<std::unique_ptr<Route>> routes_;
+};
+
+/// "GET, HEAD, OPTIONS": the value of an Allow field.
+std::string AllowValue(MethodSet methods);
+
+}  // namespace rivulet

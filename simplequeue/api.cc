@@ -1,0 +1,240 @@
+#include "simplequeue/api.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/units.h"
+#include "http/reply.h"
+#include "http/request.h"
+#include "simplequeue/batch.h"
+#include "simplequeue/dump.h"
+
+namespace rivulet {
+
+namespace {
+
+constexpr std::string_view kMissingData = "missing data";
+
+// The message: data= in the query, else the body of a POST, byte for byte. Empty counts as missing,
+// because a reader could not tell an empty message from an empty queue.
+std::optional<std::string> DataParameter(const Request& request) { return request.Param("data"); }
+
+std::string_view PostBody(const Request& request) {
+  return request.method() == Method::kPost ? request.body() : std::string_view();
+}
+
+}  // namespace
+
+QueueApi::QueueApi(Daemon& daemon, QueueOptions options)
+    : daemon_(daemon),
+      options_(std::move(options)),
+      queues_({options_.max_depth, options_.max_bytes}, options_.max_queues) {
+  logs_overflow_ =
+      options_.overflow == "log" || (options_.overflow.empty() && !options_.overflow_log.empty());
+}
+
+Status QueueApi::Open() {
+  return options_.overflow_log.empty() ? Status::Ok() : overflow_log_.Open(options_.overflow_log);
+}
+
+void QueueApi::Install() {
+  const auto add = [this](MethodSet methods, const char* path,
+                          void (QueueApi::*handler)(const Request&, Reply&)) {
+    daemon_.router().Add(methods, path, [this, handler](const Request& request, Reply& reply) {
+      (this->*handler)(request, reply);
+    });
+  };
+  add(kActs, "/put", &QueueApi::Put);
+  add(kActsOrLooks, "/get", &QueueApi::Get);
+  add(kActs, "/mput", &QueueApi::MultiPut);
+  add(kActsOrLooks, "/mget", &QueueApi::MultiGet);
+  add(kLooks, "/dump", &QueueApi::Dump);
+  add(kLooks, "/stats", &QueueApi::Stats);
+  if (options_.enable_exit) add(kActs, "/exit", &QueueApi::Exit);
+  daemon_.metrics().AddCollector([this](std::string* out) { WriteMetrics(out); });
+}
+
+void QueueApi::Reopen() {
+  if (Status s = overflow_log_.Reopen(); !s.ok()) LogError("{}", s.message());
+}
+
+Queue* QueueApi::QueueToPut(const Request& request, Reply& reply) {
+  const auto name = request.Param("queue");
+  if (!name) return &queues_.default_queue();
+  auto queue = queues_.FindOrMake(*name);
+  if (queue.ok()) return *queue;
+  const bool full = queue.status().code() == StatusCode::kExhausted;
+  reply.Error(full ? 503 : 400, queue.status().message());
+  return nullptr;
+}
+
+bool QueueApi::QueueToRead(const Request& request, Reply& reply, Queue** queue) {
+  const auto name = request.Param("queue");
+  *queue = name ? queues_.Find(*name) : &queues_.default_queue();
+  if (*queue != nullptr || IsQueueName(*name)) return true;
+  reply.Error(400, "queue: must be 1 to 64 of A-Z a-z 0-9 . _ -");
+  return false;
+}
+
+bool QueueApi::MakeRoom(Queue& queue, std::uint64_t messages, std::uint64_t bytes, Reply& reply) {
+  if (queue.Fits(messages, bytes)) return true;
+  const QueueLimits& limits = queue.limits();
+  if (limits.max_bytes != 0 && bytes > limits.max_bytes) {
+    reply.Error(413,
+                fmt::format("{} bytes can never fit into --max-bytes={}", bytes, limits.max_bytes));
+    return false;
+  }
+  if (!logs_overflow_) {
+    reply.Error(503, fmt::format("queue {} is full: depth {} of --max-depth={}, {} bytes of "
+                                 "--max-bytes={} (0: no bound)",
+                                 queue.name(), queue.depth(), limits.max_depth, queue.bytes(),
+                                 limits.max_bytes));
+    return false;
+  }
+  while (!queue.Fits(messages, bytes)) {
+    Queue::Cursor cursor;
+    Queue::Message oldest;
+    queue.Next(&cursor, &oldest);
+    if (Status s = overflow_log_.Append(oldest.body); !s.ok()) {
+      LogError("{}", s.message());
+      reply.Error(507, s.message());
+      return false;
+    }
+    queue.OverflowFront();
+  }
+  return true;
+}
+
+void QueueApi::Put(const Request& request, Reply& reply) {
+  const auto data = DataParameter(request);
+  const std::string_view message = data ? std::string_view(*data) : PostBody(request);
+  if (message.empty()) return reply.Error(400, kMissingData);
+  Queue* queue = QueueToPut(request, reply);
+  if (queue == nullptr || !MakeRoom(*queue, 1, message.size(), reply)) return;
+  const std::uint64_t id = queue->Put(message);
+  reply.AddHeader("X-Message-Id", fmt::format_int(id).c_str());
+  reply.Text(200, {});
+}
+
+void QueueApi::MultiPut(const Request& request, Reply& reply) {
+  const auto data = DataParameter(request);
+  const std::string_view batch = data ? std::string_view(*data) : PostBody(request);
+  if (!data && batch.empty()) return reply.Error(400, kMissingData);
+  const std::string separator = request.Param("separator").value_or(options_.mput_item_sep);
+  if (separator.empty()) return reply.Error(400, "separator must not be empty");
+  const auto format = request.Param("format");
+  if (format && *format != "framed") return reply.Error(400, "format must be framed, or absent");
+  std::vector<std::string_view> frames;
+  if (format) {
+    auto parsed = ParseFrames(batch);
+    if (!parsed.ok()) return reply.Error(400, parsed.status().message());
+    frames = std::move(parsed).value();
+  }
+  Queue* queue = QueueToPut(request, reply);
+  if (queue == nullptr) return;
+  const auto for_each = [&](auto&& each) {
+    if (format) {
+      for (const std::string_view frame : frames) each(frame);
+    } else {
+      ForEachRecord(batch, separator, each);
+    }
+  };
+  // All or nothing: what is to come is counted before the first is put.
+  if (queue->limits().max_depth != 0 || queue->limits().max_bytes != 0) {
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0;
+    for_each([&](std::string_view record) {
+      ++messages;
+      bytes += record.size();
+    });
+    if (queue->limits().max_depth != 0 && messages > queue->limits().max_depth) {
+      return reply.Error(413, fmt::format("{} messages can never fit into --max-depth={}", messages,
+                                          queue->limits().max_depth));
+    }
+    if (!MakeRoom(*queue, messages, bytes, reply)) return;
+  }
+  for_each([queue](std::string_view record) { queue->Put(record); });
+  reply.Text(200, {});
+}
+
+void QueueApi::Get(const Request& request, Reply& reply) {
+  Queue* queue = nullptr;
+  if (!QueueToRead(request, reply, &queue)) return;
+  Queue::Cursor cursor;
+  Queue::Message message;
+  if (queue == nullptr || !queue->Next(&cursor, &message)) return reply.Text(200, {});
+  reply.Body(200, kOctetStream, message.body);
+  if (!request.is_head()) queue->TakeFront();
+}
+
+void QueueApi::MultiGet(const Request& request, Reply& reply) {
+  const auto items = ParseUint(request.Param("items").value_or("1"));
+  if (!items.ok() || *items == 0) return reply.Error(400, "number of items must be > 0");
+  const auto format = request.Param("format");
+  if (format && *format != "framed") return reply.Error(400, "format must be framed, or absent");
+  const std::string separator = request.Param("separator").value_or(options_.mget_item_sep);
+  Queue* queue = nullptr;
+  if (!QueueToRead(request, reply, &queue)) return;
+  if (queue == nullptr) return reply.Text(200, {});
+  const std::uint64_t wanted =
+      options_.max_mget == 0 ? *items : std::min(*items, options_.max_mget);
+
+  // Two passes over the messages, which are next to each other: the head must tell the length.
+  Queue::Cursor cursor;
+  Queue::Message message;
+  std::uint64_t found = 0;
+  std::size_t bytes = 0;
+  while (found < wanted && queue->Next(&cursor, &message)) {
+    ++found;
+    bytes += message.body.size();
+    if (format)
+      bytes += fmt::formatted_size("{}\n\n", message.body.size());
+    else if (found < wanted)
+      bytes += separator.size();
+  }
+  std::string* out = reply.BeginBody(200, kOctetStream, bytes);
+  if (out == nullptr) return;
+  for (std::uint64_t i = 1; i <= found; ++i) {
+    cursor = {};
+    queue->Next(&cursor, &message);
+    if (format) {
+      out->append(fmt::format_int(message.body.size()).c_str()).push_back('\n');
+      out->append(message.body).push_back('\n');
+    } else {
+      out->append(message.body);
+      if (i < wanted) out->append(separator);
+    }
+    queue->TakeFront();
+  }
+}
+
+void QueueApi::Dump(const Request& request, Reply& reply) {
+  Queue* queue = nullptr;
+  if (!QueueToRead(request, reply, &queue)) return;
+  if (queue == nullptr || queue->depth() == 0) return reply.Text(200, {});
+  reply.Stream(kOctetStream, MakeDumpSource(*queue));
+}
+
+void QueueApi::Exit(const Request&, Reply& reply) {
+  LogInfo("/exit asked for");
+  reply.Text(200, {});
+  daemon_.loop().Post([this] { daemon_.Stop(); });
+}
+
+Status QueueApi::FlushToOverflowLog() {
+  if (!overflow_log_.open()) return Status::Ok();
+  for (const auto& [name, queue] : queues_.all()) {
+    while (queue->depth() > 0) {
+      Queue::Cursor cursor;
+      Queue::Message oldest;
+      queue->Next(&cursor, &oldest);
+      if (Status s = overflow_log_.Append(oldest.body); !s.ok()) return s;
+      queue->OverflowFront();
+    }
+  }
+  return Status::Ok();
+}
+
+}  // namespace rivulet
