@@ -70,7 +70,6 @@ std::string_view ReasonPhrase(int status) {
       return "Unsupported Media Type";
     case 417:
       return "Expectation Failed";
-    case 421:
       return "Misdirected Request";
     case 426:
       return "Upgrade Required";

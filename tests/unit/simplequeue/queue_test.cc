@@ -1,0 +1,155 @@
+#include "simplequeue/queue.h"
+
+#include <doctest/doctest.h>
+
+#include <deque>
+#include <random>
+#include <string>
+
+#include "simplequeue/queue_set.h"
+
+using rivulet::Arena;
+using rivulet::Queue;
+using rivulet::QueueSet;
+
+namespace {
+
+std::string Take(Queue* queue) {
+  Queue::Cursor cursor;
+  Queue::Message message;
+  REQUIRE(queue->Next(&cursor, &message));
+  std::string body(message.body);
+  queue->TakeFront();
+  return body;
+}
+
+}  // namespace
+
+TEST_CASE("queue: messages leave in the order they came") {
+  Arena arena;
+  Queue queue("q", {}, &arena);
+  for (const char* body : {"a", "b", "c"}) queue.Put(body);
+  CHECK(Take(&queue) == "a");
+  queue.Put("d");
+  CHECK(Take(&queue) == "b");
+  CHECK(Take(&queue) == "c");
+  CHECK(Take(&queue) == "d");
+  CHECK(queue.depth() == 0);
+}
+
+TEST_CASE("queue: ids are dense and start at one") {
+  Arena arena;
+  Queue queue("q", {}, &arena);
+  CHECK(queue.Put("a") == 1);
+  CHECK(queue.Put("b") == 2);
+  Take(&queue);
+  Take(&queue);
+  CHECK(queue.Put("c") == 3);
+}
+
+TEST_CASE("queue: counts what was put, taken and is there") {
+  Arena arena;
+  Queue queue("q", {}, &arena);
+  queue.Put("four");
+  queue.Put("sixsix");
+  CHECK(queue.depth() == 2);
+  CHECK(queue.bytes() == 10);
+  Take(&queue);
+  CHECK(queue.bytes() == 6);
+  CHECK(queue.stats().puts == 2);
+  CHECK(queue.stats().gets == 1);
+  CHECK(queue.stats().depth_high_water == 2);
+  queue.ResetStats();
+  CHECK(queue.stats().puts == 0);
+  CHECK(queue.stats().depth_high_water == 1);  // what is there now, not zero
+}
+
+TEST_CASE("queue: limits bound the ready messages and their bytes") {
+  Arena arena;
+  Queue queue("q", {.max_depth = 3, .max_bytes = 10}, &arena);
+  CHECK(queue.Fits(3, 10));
+  CHECK_FALSE(queue.Fits(4, 4));
+  CHECK_FALSE(queue.Fits(1, 11));
+  queue.Put("123456");
+  CHECK(queue.Fits(2, 4));
+  CHECK_FALSE(queue.Fits(1, 5));
+}
+
+TEST_CASE("queue: a cursor looks without taking, and passes over what left meanwhile") {
+  Arena arena;
+  Queue queue("q", {}, &arena);
+  for (const char* body : {"a", "b", "c", "d"}) queue.Put(body);
+  Queue::Cursor cursor;
+  Queue::Message message;
+  REQUIRE(queue.Next(&cursor, &message));
+  CHECK(message.body == "a");
+  CHECK(queue.depth() == 4);
+  for (int i = 0; i < 3; ++i) Take(&queue);
+  REQUIRE(queue.Next(&cursor, &message));
+  CHECK(message.body == "d");
+  CHECK_FALSE(queue.Next(&cursor, &message));
+  queue.Put("e");
+  REQUIRE(queue.Next(&cursor, &message));
+  CHECK(message.body == "e");
+}
+
+TEST_CASE("queue: what is drained is given back, through many turns") {
+  Arena arena;
+  Queue queue("q", {}, &arena);
+  for (int turn = 0; turn < 3; ++turn) {
+    for (int i = 0; i < 100'000; ++i) queue.Put("0123456789012345678901234567890123456789");
+    while (queue.depth() > 0) queue.TakeFront();
+  }
+  CHECK(arena.allocated_bytes() <= 3 * Arena::kBlockBytes);
+}
+
+TEST_CASE("queue: a million random steps agree with a plain deque") {
+  const unsigned seed = std::random_device()();
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  Arena arena;
+  Queue queue("q", {}, &arena);
+  std::deque<std::string> model;
+  std::uint64_t model_bytes = 0;
+  for (int step = 0; step < 1'000'000; ++step) {
+    const auto dice = random() % 100;
+    // Phases of growth and of shrinking, so that segments and blocks come and go.
+    const bool growing = (step / 50'000) % 2 == 0;
+    if (dice < (growing ? 60 : 40)) {
+      std::string body = std::to_string(random());
+      if (dice == 0) body.resize(random() % 20'000, 'z');
+      queue.Put(body);
+      model_bytes += body.size();
+      model.push_back(std::move(body));
+    } else if (!model.empty()) {
+      REQUIRE(Take(&queue) == model.front());
+      model_bytes -= model.front().size();
+      model.pop_front();
+    }
+    REQUIRE(queue.depth() == model.size());
+    REQUIRE(queue.bytes() == model_bytes);
+  }
+  Queue::Cursor cursor;
+  Queue::Message message;
+  for (const std::string& body : model) {
+    REQUIRE(queue.Next(&cursor, &message));
+    REQUIRE(message.body == body);
+  }
+}
+
+TEST_CASE("queue set: a name is made once, checked, and bounded in number") {
+  QueueSet queues({}, 3);
+  CHECK(queues.Find("jobs") == nullptr);
+  auto jobs = queues.FindOrMake("jobs");
+  REQUIRE(jobs.ok());
+  CHECK(*queues.FindOrMake("jobs") == *jobs);
+  CHECK(*queues.FindOrMake("default") == &queues.default_queue());
+  for (const std::string& bad : {std::string(), std::string("a b"), std::string("a/b"),
+                                 std::string(65, 'a'), std::string("a\0", 2)}) {
+    const auto refused = queues.FindOrMake(bad);
+    CHECK(refused.status().code() == rivulet::StatusCode::kInvalidArgument);
+  }
+  REQUIRE(queues.FindOrMake(std::string(64, 'a')).ok());
+  CHECK(queues.FindOrMake("more").status().code() == rivulet::StatusCode::kExhausted);
+  CHECK(queues.FindOrMake("jobs").ok());
+}
