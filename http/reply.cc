@@ -110,14 +110,16 @@ PendingReply::PendingReply(PendingReply&& other) noexcept { *this = std::move(ot
 
 PendingReply& PendingReply::operator=(PendingReply&& other) noexcept {
   if (this == &other) return *this;
-  if (connection_ != nullptr) Send(503, kTextPlain, "dropped\n");
+  GiveUp();
   connection_ = std::exchange(other.connection_, nullptr);
   if (connection_ != nullptr) connection_->pending_ = this;
   return *this;
 }
 
-PendingReply::~PendingReply() {
-  if (connection_ != nullptr) Send(503, kTextPlain, "the daemon gave up on this request\n");
+PendingReply::~PendingReply() { GiveUp(); }
+
+void PendingReply::GiveUp() {
+  Send(503, kTextPlain, "the daemon gave up on this request\n", "Retry-After: 1\r\n");
 }
 
 void PendingReply::Send(int status, std::string_view content_type, std::string_view body,

@@ -77,6 +77,8 @@ class PendingReply {
   friend class Connection;
   friend class Reply;
   explicit PendingReply(Connection* connection);
+  void GiveUp();
+
   Connection* connection_ = nullptr;
 };
 
