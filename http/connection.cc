@@ -85,24 +85,33 @@ void Connection::ServeHeld() {
 
 std::size_t Connection::Serve(std::string_view input) {
   std::size_t used = 0;
-  int served = 0;
-  while (!blocked_ && used < input.size()) {
-    bool progress = false;
-    if (state_ == State::kHead) {
-      progress = ReadHead(input, &used);
-    } else if (state_ == State::kBody) {
-      progress = ReadBody(input, &used);
-    }
-    if (!progress) break;
-    if (++served >= kMaxPipelined || server_.out_.size() >= kFlushBytes) {
-      Flush(&server_.out_);
-      served = 0;
+  bool more = true;
+  while (more) {
+    more = ServeBatch(input, &used);
+    Flush(&server_.out_);
+    if (state_ == State::kLingering) return input.size();
+    if (state_ == State::kStreaming && !blocked_) {
+      Pump();
+      more = state_ == State::kHead;  // it has ended already, and makes way for what is behind it
     }
   }
-  Flush(&server_.out_);
-  if (state_ == State::kLingering) return input.size();
-  if (state_ == State::kStreaming && !blocked_) Pump();
   return used;
+}
+
+// Serves requests until the input is used up, a request must be waited for, or it is time to write
+// the answers out. Returns whether there is more to serve after that.
+bool Connection::ServeBatch(std::string_view input, std::size_t* used) {
+  for (int served = 0; !blocked_ && *used < input.size(); ++served) {
+    if (served >= kMaxPipelined || server_.out_.size() >= kFlushBytes) return true;
+    bool progress = false;
+    if (state_ == State::kHead) {
+      progress = ReadHead(input, used);
+    } else if (state_ == State::kBody) {
+      progress = ReadBody(input, used);
+    }
+    if (!progress) return false;
+  }
+  return false;
 }
 
 // Returns whether there may be more to do with the rest of the input.
@@ -263,10 +272,11 @@ void Connection::AddCorsHeaders(const Request& request, Reply& reply) const {
 void Connection::FailRequest(int status, std::string_view reason) {
   server_.RenewDate();
   fmt::format_to(std::back_inserter(server_.out_),
-                 "HTTP/1.1 {} {}\r\n{}Content-Length: {}\r\nContent-Type: {}\r\n"
-                 "Connection: close\r\n\r\n{}\n",
+                 "HTTP/1.1 {} {}\r\n{}Content-Length: {}\r\nContent-Type: {}\r\n{}"
+                 "Connection: close\r\n\r\n",
                  status, ReasonPhrase(status), server_.date_line_, reason.size() + 1, kTextPlain,
-                 reason);
+                 status == 503 ? "Retry-After: 1\r\n" : "");
+  if (parser_.head().method != Method::kHead) server_.out_.append(reason).push_back('\n');
   ++server_.stats_.answers[static_cast<std::size_t>(status / 100)];
   if (server_.config_.access_log) LogInfo("{} refused: {} {}", peer_, status, reason);
   close_after_answer_ = true;

@@ -65,6 +65,7 @@ class Connection final : public Stream {
 
   // Reading (connection.cc).
   std::size_t Serve(std::string_view input);
+  bool ServeBatch(std::string_view input, std::size_t* used);
   bool ReadHead(std::string_view input, std::size_t* used);
   bool ReadBody(std::string_view input, std::size_t* used);
   bool StartBody(std::string_view input, std::size_t* used);

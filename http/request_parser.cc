@@ -27,6 +27,7 @@ void RequestParser::Reset() {
   close_token_ = false;
   keep_alive_token_ = false;
   blank_lines_ = 0;
+  head_.method = Method::kUnknown;
   head_.chunked = false;
   head_.has_length = false;
   head_.expect_continue = false;

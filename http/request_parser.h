@@ -56,7 +56,7 @@ class RequestParser {
   Outcome Parse(std::string_view data);
   void Reset();
 
-  /// After kDone.
+  /// After kDone. (The method is known from the end of the request line on, else kUnknown.)
   const RequestHead& head() const { return head_; }
   std::size_t head_bytes() const { return position_; }
 

@@ -41,7 +41,7 @@ class PutAndGet(unittest.TestCase):
                                  (400, "28", b"number of items must be > 0\n"), items)
             self.assertEqual(
                 head_and_body(b"/stats"),
-                (200, "58", b"puts:1\ngets:1\ndepth:0\ndepth_high_water:1\nbytes:0\noverflow:0\n"))
+                (200, "60", b"puts:1\ngets:1\ndepth:0\ndepth_high_water:1\nbytes:0\noverflow:0\n"))
 
     def test_data_in_the_query_is_percent_decoded_as_recorded(self):
         cases = {b"a%20b%26c%3Dd": b"a b&c=d", b"a+b": b"a b", b"%C3%A9": b"\xc3\xa9", b"100%": b"100%",
