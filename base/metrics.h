@@ -48,7 +48,8 @@ class LatencyHistogram {
   Duration sum() const { return sum_; }
   /// Observations at most 2^i microseconds, not cumulative; index kBuckets is +Inf.
   std::uint64_t bucket(int i) const { return buckets_[static_cast<std::size_t>(i)]; }
-  /// Upper bound of the bucket that holds the q-quantile, 0 < q <= 1; zero when empty.
+  /// Upper bound of the bucket that holds the q-quantile, 0 < q <= 1; zero when empty,
+  /// Duration::max() beyond the last bound.
   Duration Quantile(double q) const;
 
  private:
@@ -77,8 +78,8 @@ class MetricRegistry {
                           MetricLabels labels = {});
   void AddGaugeFunction(std::string name, std::string help, std::function<double()> read,
                         MetricLabels labels = {});
-  /// Called before each Write(): for values gathered together, or series that come and go. It writes
-  /// whole lines itself with the Write* helpers below.
+  /// Called before each Write(): for values gathered together, or series that come and go. It
+  /// writes whole lines itself with the Write* helpers below.
   void AddCollector(std::function<void(std::string*)> collect);
 
   /// Appends all metrics, in the order they were added.

@@ -11,7 +11,9 @@
 // take true or false; repeatable options may repeat); the command line wins. The default shown by
 // --help is the value the variable holds when the option is declared.
 //
-// Built on CLI11, which only options.cc includes.
+// A flag may be written --name=false; another option's value must not start with "--" unless it is
+// written --name=VALUE. There are no arguments beside options. An unknown name is answered with the
+// nearest known one.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +40,7 @@ class Options {
     Declared& Range(double low, double high);
     /// A Text must be one of these.
     Declared& OneOf(std::vector<std::string> choices);
-    /// A Text is checked by `check`; its message follows "must be".
+    /// A Text is checked by `check`; its message follows "must be" unless it starts with "must".
     Declared& Check(std::function<Status(const std::string&)> check);
     Declared& Required();
     /// Replaces the default that --help shows.

@@ -54,6 +54,9 @@ Status CheckRequest(const ClientRequest& request) {
     return InvalidArgument(
         fmt::format("method \"{}\" must be upper-case letters", request.method.substr(0, 40)));
   }
+  if (!request.url.starts_with("http://") && !request.url.starts_with("https://")) {
+    return InvalidArgument("the URL must begin with http:// or https://");
+  }
   if (request.url.find('\0') != std::string::npos) return InvalidArgument("the URL holds a NUL");
   for (const auto& header : request.headers) {
     if (header.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos ||
@@ -411,7 +414,6 @@ Status ClientImpl::StatusOf(const ClientCallState& state, CURLcode code) const {
   const char* why = state.error[0] != '\0' ? state.error.data() : curl_easy_strerror(code);
   switch (code) {
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_BAD_FUNCTION_ARGUMENT:
       return InvalidArgument(why);
     case CURLE_OUT_OF_MEMORY:

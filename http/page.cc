@@ -121,7 +121,7 @@ void AddPageRoutes(Router* router, const std::string& program, std::vector<std::
   router->Add(kLooks, "/", [html, hosts](const Request& request, Reply& reply) {
     const std::string_view host = WithoutPort(request.Header("Host").value_or(""));
     if (!IsPlainHost(host) && std::find(hosts.begin(), hosts.end(), host) == hosts.end()) {
-      return reply.Error(421,
+      return reply.Error(400,
                          "this Host is not served here: use the address, localhost, or a name "
                          "that --allow-origin gives");
     }

@@ -1,6 +1,7 @@
 """The HTTP server under real daemons: hostile input, limits and deadlines (promises P7 and P8), back
 pressure, drain, tokens, origins, unix sockets, and the endpoints all daemons share."""
 
+import importlib.util
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 from harness import ROOT, Connection, Daemon, get, post, raw_request, request, wait_until
 
@@ -61,11 +63,12 @@ class HostileInput(unittest.TestCase):
 
     @each_server
     def test_a_cut_at_any_byte_changes_no_outcome(self, name, path):
-        sys.path.insert(0, HOSTILE)
-        try:
-            import run_hostile
-        finally:
-            sys.path.pop(0)
+        # The script reads its arguments when it is loaded.
+        with unittest.mock.patch.object(sys, "argv", ["run_hostile.py", "127.0.0.1", "0", "", path]):
+            spec = importlib.util.spec_from_file_location(
+                "run_hostile", os.path.join(HOSTILE, "run_hostile.py"))
+            run_hostile = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(run_hostile)
         with open(os.path.join(HOSTILE, "http_hostile.tsv")) as file:
             rows = [line.rstrip("\n").split("\t") for line in file.read().split("\n")[1:61] if line]
         cases = []

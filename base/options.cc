@@ -1,0 +1,361 @@
+#include "base/options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "base/log.h"
+#include "base/options_impl.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "base/version.h"
+
+namespace rivulet {
+
+using Declared = Options::Declared;
+
+namespace {
+
+std::string_view Trim(std::string_view text) {
+  const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// What was given, fit for a line of an error.
+std::string Shown(std::string_view text) {
+  constexpr std::size_t kMaxShownBytes = 200;
+  if (text.size() <= kMaxShownBytes) return EscapeControl(text);
+  return EscapeControl(text.substr(0, kMaxShownBytes)) + "...";
+}
+
+std::string Joined(const std::vector<std::string>& words) {
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
+}  // namespace
+
+Declared& Declared::Metavar(std::string name) {
+  spec_->metavar = std::move(name);
+  return *this;
+}
+
+Declared& Declared::Range(double low, double high) {
+  spec_->range = {low, high};
+  return *this;
+}
+
+Declared& Declared::OneOf(std::vector<std::string> choices) {
+  spec_->choices = std::move(choices);
+  return *this;
+}
+
+Declared& Declared::Check(std::function<Status(const std::string&)> check) {
+  spec_->check = std::move(check);
+  return *this;
+}
+
+Declared& Declared::Required() {
+  spec_->required = true;
+  spec_->default_text.clear();
+  return *this;
+}
+
+Declared& Declared::DefaultText(std::string text) {
+  spec_->default_text = std::move(text);
+  return *this;
+}
+
+Options::Options(std::string program, std::string summary) : impl_(std::make_unique<Impl>()) {
+  impl_->program = std::move(program);
+  impl_->summary = std::move(summary);
+  Text("config", &impl_->config_file,
+       "read options from FILE: lines of name = value; the command line wins")
+      .Metavar("FILE");
+  impl_->specs.back()->section = "General";
+}
+
+Options::~Options() = default;
+
+void Options::Section(std::string title) {
+  auto& sections = impl_->sections;
+  // Moved to the end, where Add() looks; the order of --help is that of the first option.
+  sections.erase(std::remove(sections.begin(), sections.end(), title), sections.end());
+  sections.push_back(std::move(title));
+}
+
+void Options::Epilog(std::string text) { impl_->epilog = std::move(text); }
+
+Declared::Spec* Options::Impl::Find(std::string_view name) const {
+  for (const auto& spec : specs) {
+    if (spec->name == name) return spec.get();
+  }
+  return nullptr;
+}
+
+Declared::Spec* Options::Impl::Add(Spec::Kind kind, std::string name, std::string help) {
+  assert(Find(name) == nullptr && name != "help" && name != "version");
+  specs.push_back(std::make_unique<Spec>());
+  Spec* spec = specs.back().get();
+  spec->kind = kind;
+  spec->name = std::move(name);
+  spec->help = std::move(help);
+  spec->section = sections.back();
+  return spec;
+}
+
+Declared Options::Flag(std::string name, bool* value, std::string help) {
+  auto* spec = impl_->Add(Declared::Spec::Kind::kFlag, std::move(name), std::move(help));
+  if (*value) spec->default_text = "true";
+  spec->set = [value](const std::string& text) -> Status {
+    if (text != "true" && text != "false") return InvalidArgument("must be true or false");
+    *value = text == "true";
+    return {};
+  };
+  return Declared(spec);
+}
+
+Declared Options::Text(std::string name, std::string* value, std::string help) {
+  auto* spec = impl_->Add(Declared::Spec::Kind::kText, std::move(name), std::move(help));
+  spec->metavar = "TEXT";
+  spec->default_text = EscapeControl(*value);
+  spec->set = [value](const std::string& text) -> Status {
+    *value = text;
+    return {};
+  };
+  return Declared(spec);
+}
+
+Declared Options::Texts(std::string name, std::vector<std::string>* values, std::string help) {
+  auto* spec = impl_->Add(Declared::Spec::Kind::kTexts, std::move(name), std::move(help));
+  spec->metavar = "TEXT";
+  spec->default_text = Joined(*values);
+  spec->set = [values, spec](const std::string& text) -> Status {
+    if (!spec->given) values->clear();  // the defaults
+    values->push_back(text);
+    return {};
+  };
+  return Declared(spec);
+}
+
+namespace {
+
+// Parses, checks the range and stores.
+template <typename T, typename Spec>
+auto NumberSetter(Spec* spec, T* value, Result<T> (*parse)(std::string_view)) {
+  return [spec, value, parse](const std::string& text) -> Status {
+    const Result<T> parsed = parse(text);
+    bool right = parsed.ok();
+    if (right && spec->range) {
+      const auto number = static_cast<double>(*parsed);
+      right = number >= spec->range->low && number <= spec->range->high;
+    }
+    if (right) {
+      *value = *parsed;
+      return {};
+    }
+    const std::string range = spec->RangeText();
+    // Below the type's own bound there is a better answer than the range's: "must be at most ...".
+    if (range.empty()) return parsed.status();
+    const std::string_view kind = spec->kind == Spec::Kind::kUint    ? "a whole number"
+                                  : spec->kind == Spec::Kind::kBytes ? "a size"
+                                                                     : "a number";
+    const std::string_view joint = range.starts_with("at ") ? "of" : "from";
+    return InvalidArgument(fmt::format("must be {} {} {}", kind, joint, range));
+  };
+}
+
+}  // namespace
+
+Declared Options::Uint(std::string name, std::uint64_t* value, std::string help) {
+  auto* spec = impl_->Add(Declared::Spec::Kind::kUint, std::move(name), std::move(help));
+  spec->metavar = "N";
+  spec->default_text = std::to_string(*value);
+  spec->set = NumberSetter<std::uint64_t>(spec, value, ParseUint);
+  return Declared(spec);
+}
+
+Declared Options::Real(std::string name, double* value, std::string help) {
+  auto* spec = impl_->Add(Declared::Spec::Kind::kReal, std::move(name), std::move(help));
+  spec->metavar = "X";
+  spec->default_text = fmt::format("{}", *value);
+  spec->set = NumberSetter<double>(spec, value, ParseDouble);
+  return Declared(spec);
+}
+
+Declared Options::Bytes(std::string name, std::uint64_t* value, std::string help) {
+  auto* spec = impl_->Add(Declared::Spec::Kind::kBytes, std::move(name), std::move(help));
+  spec->metavar = "SIZE";
+  spec->default_text = FormatByteCount(*value);
+  spec->set = NumberSetter<std::uint64_t>(spec, value, ParseByteCount);
+  return Declared(spec);
+}
+
+Declared Options::Time(std::string name, Duration* value, std::string help) {
+  auto* spec = impl_->Add(Declared::Spec::Kind::kTime, std::move(name), std::move(help));
+  spec->metavar = "TIME";
+  spec->default_text = FormatDuration(*value);
+  spec->set = [value](const std::string& text) -> Status {
+    const auto parsed = ParseDuration(text);
+    if (!parsed.ok()) return parsed.status();
+    *value = *parsed;
+    return {};
+  };
+  return Declared(spec);
+}
+
+Status Options::Impl::Set(Spec* spec, const std::string& value) {
+  const auto& choices = spec->choices;
+  if (!choices.empty() && std::find(choices.begin(), choices.end(), value) == choices.end()) {
+    return InvalidArgument((choices.size() == 1 ? "must be " : "must be one of ") +
+                           Joined(choices));
+  }
+  if (spec->check) {
+    if (Status status = spec->check(value); !status.ok()) {
+      const bool whole = status.message().starts_with("must ");
+      return InvalidArgument((whole ? "" : "must be ") + status.message());
+    }
+  }
+  if (Status status = spec->set(value); !status.ok()) return status;
+  spec->given = true;
+  return {};
+}
+
+int Options::Impl::Complain(std::string_view message, int exit_status) const {
+  fmt::print(stderr, "{}: {}\n", program, message);
+  return exit_status;
+}
+
+std::string Options::Impl::Suggestion(std::string_view name) const {
+  std::vector<std::string_view> names = {"help", "version"};
+  for (const auto& spec : specs) names.push_back(spec->name);
+  return std::string(NearestName(name, names));
+}
+
+std::optional<int> Options::Impl::ParseOne(std::string_view word, const char* next,
+                                           bool* took_next) {
+  if (!word.starts_with("-") || word == "-" || word == "--") {
+    return Complain(
+        fmt::format("{}: must be an option, --name=VALUE; there are no arguments", Shown(word)), 2);
+  }
+  const bool dashes = word.starts_with("--");
+  const std::size_t equals = word.find('=');
+  const std::string_view name = word.substr(dashes ? 2 : 1, equals - (dashes ? 2 : 1));
+  Spec* spec = dashes ? Find(name) : nullptr;
+  if (spec == nullptr) {
+    const std::string meant = Suggestion(name);
+    return Complain(fmt::format("{}: unknown option: must be one that --help lists{}", Shown(word),
+                                meant.empty() ? "" : fmt::format("; did you mean --{}?", meant)),
+                    2);
+  }
+  std::string value = "true";
+  if (equals != std::string_view::npos) {
+    value = word.substr(equals + 1);
+  } else if (spec->kind != Spec::Kind::kFlag) {
+    // A value that starts with dashes is more likely the next option; --name=VALUE takes any.
+    if (next == nullptr || std::string_view(next).starts_with("--")) {
+      return Complain(
+          fmt::format("--{}: must be followed by a value: --{}={}", name, name, spec->metavar), 2);
+    }
+    value = next;
+    *took_next = true;
+  }
+  if (const Status status = Set(spec, value); !status.ok()) {
+    return Complain(fmt::format("--{}={}: {}", name, Shown(value), status.message()), 2);
+  }
+  return std::nullopt;
+}
+
+std::optional<int> Options::Impl::ParseConfigLine(std::string_view line, const std::string& where,
+                                                  const std::vector<Spec*>& fixed) {
+  line = Trim(line);
+  if (line.empty() || line[0] == '#') return std::nullopt;
+  const std::size_t equals = line.find('=');
+  if (equals == std::string_view::npos) {
+    return Complain(fmt::format("{}: {}: must be name = value", where, Shown(line)), 2);
+  }
+  const std::string_view written = Trim(line.substr(0, equals));
+  const std::string value(Trim(line.substr(equals + 1)));
+  std::string name(written);
+  std::replace(name.begin(), name.end(), '_', '-');
+  Spec* spec = name == "config" ? nullptr : Find(name);
+  if (spec == nullptr) {
+    const std::string meant = Suggestion(name);
+    return Complain(
+        fmt::format("{}: {}: unknown option: must be one that --help lists{}", where,
+                    Shown(written),
+                    meant.empty() || meant == name ? "" : fmt::format("; did you mean {}?", meant)),
+        2);
+  }
+  // Checked although the command line wins, so that a mistake does not wait for another day.
+  const bool wins = std::find(fixed.begin(), fixed.end(), spec) == fixed.end();
+  if (!wins) return std::nullopt;
+  if (const Status status = Set(spec, value); !status.ok()) {
+    return Complain(
+        fmt::format("{}: {} = {}: {}", where, Shown(written), Shown(value), status.message()), 2);
+  }
+  return std::nullopt;
+}
+
+std::optional<int> Options::Impl::ParseConfig() {
+  std::vector<Spec*> fixed;
+  for (const auto& spec : specs) {
+    if (spec->given) fixed.push_back(spec.get());
+  }
+  const auto unreadable = [this](int error_number) {
+    return Complain(fmt::format("--config={}: must be a readable file: {}", Shown(config_file),
+                                std::strerror(error_number)),
+                    1);
+  };
+  std::ifstream file(config_file);
+  if (!file) return unreadable(errno);
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    const std::string where = fmt::format("{}:{}", Shown(config_file), number);
+    if (auto status = ParseConfigLine(line, where, fixed)) return status;
+  }
+  if (file.bad()) return unreadable(EIO);
+  return std::nullopt;
+}
+
+std::optional<int> Options::Parse(int argc, const char* const* argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--help") {
+      fmt::print("{}", HelpText());
+      return 0;
+    }
+    if (word == "--version") {
+      fmt::print("{} {}\n", impl_->program, kVersion);
+      return 0;
+    }
+    bool took_next = false;
+    const char* next = i + 1 < argc ? argv[i + 1] : nullptr;
+    if (auto status = impl_->ParseOne(word, next, &took_next)) return status;
+    if (took_next) ++i;
+  }
+  if (given("config")) {
+    if (auto status = impl_->ParseConfig()) return status;
+  }
+  for (const auto& spec : impl_->specs) {
+    if (spec->required && !spec->given) {
+      return impl_->Complain(
+          fmt::format("--{}={} must be given: {}", spec->name, spec->metavar, spec->help), 2);
+    }
+  }
+  return std::nullopt;
+}
+
+bool Options::given(std::string_view name) const {
+  const auto* spec = impl_->Find(name);
+  return spec != nullptr && spec->given;
+}
+
+int Options::Fail(std::string_view message) const { return impl_->Complain(message, 2); }
+
+}  // namespace rivulet
