@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/log.h"
-
 namespace rivulet {
 
 namespace {
@@ -28,9 +26,9 @@ bool IsPlainName(std::string_view name) {
 Result<Topic*> TopicSet::Get(std::string_view name) {
   if (Topic* const topic = Find(name)) return topic;
   if (!IsPlainName(name)) {
+    // The name itself may hold anything, so it is not repeated.
     return InvalidArgument(
-        fmt::format("topic \"{}\" must be 1 to {} of the characters A-Z a-z 0-9 . _ -",
-                    EscapeControl(name.substr(0, kMaxNameBytes)), kMaxNameBytes));
+        fmt::format("topic must be 1 to {} of the characters A-Z a-z 0-9 . _ -", kMaxNameBytes));
   }
   if (topics_.size() >= max_topics_ && !ForgetOne()) {
     return Status(StatusCode::kExhausted,

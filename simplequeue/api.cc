@@ -15,6 +15,7 @@ namespace rivulet {
 
 namespace {
 
+constexpr std::size_t kKeptFront = 4096;
 constexpr std::string_view kMissingData = "missing data";
 
 // The message: data= in the query, else the body of a POST, byte for byte. Empty counts as missing,
@@ -181,33 +182,29 @@ void QueueApi::MultiGet(const Request& request, Reply& reply) {
   const std::uint64_t wanted =
       options_.max_mget == 0 ? *items : std::min(*items, options_.max_mget);
 
-  // Two passes over the messages, which are next to each other: the head must tell the length.
-  Queue::Cursor cursor;
-  Queue::Message message;
-  std::uint64_t found = 0;
+  queue->Front(wanted, &front_);
   std::size_t bytes = 0;
-  while (found < wanted && queue->Next(&cursor, &message)) {
-    ++found;
+  for (const Queue::Message& message : front_) {
     bytes += message.body.size();
-    if (format)
-      bytes += fmt::formatted_size("{}\n\n", message.body.size());
-    else if (found < wanted)
-      bytes += separator.size();
+    if (format) bytes += fmt::formatted_size("{}\n\n", message.body.size());
   }
+  // A separator after every message but the last one of as many as were wanted.
+  const std::size_t separators = front_.size() == wanted ? front_.size() - 1 : front_.size();
+  if (!format) bytes += separators * separator.size();
   std::string* out = reply.BeginBody(200, kOctetStream, bytes);
   if (out == nullptr) return;
-  for (std::uint64_t i = 1; i <= found; ++i) {
-    cursor = {};
-    queue->Next(&cursor, &message);
+  for (std::size_t i = 0; i < front_.size(); ++i) {
     if (format) {
-      out->append(fmt::format_int(message.body.size()).c_str()).push_back('\n');
-      out->append(message.body).push_back('\n');
+      const fmt::format_int size(front_[i].body.size());
+      out->append(size.data(), size.size()).push_back('\n');
+      out->append(front_[i].body).push_back('\n');
     } else {
-      out->append(message.body);
-      if (i < wanted) out->append(separator);
+      out->append(front_[i].body);
+      if (i < separators) out->append(separator);
     }
-    queue->TakeFront();
   }
+  queue->TakeFront(front_.size());
+  if (front_.capacity() > kKeptFront) std::vector<Queue::Message>().swap(front_);
 }
 
 void QueueApi::Dump(const Request& request, Reply& reply) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/options.h"
 #include "base/status.h"
@@ -68,6 +69,7 @@ class QueueApi {
   QueueSet queues_;
   OverflowLog overflow_log_;
   bool logs_overflow_ = false;
+  std::vector<Queue::Message> front_;  // of the /mget that is served, kept for its memory
 };
 
 }  // namespace rivulet

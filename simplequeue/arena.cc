@@ -63,34 +63,23 @@ void Arena::OpenBlock(std::size_t bytes) {
   }
 }
 
-std::string_view Arena::Read(Location location) const {
-  const char* at = static_cast<const char*>(blocks_[location.block].pages.data()) + location.offset;
-  std::uint32_t size = 0;
-  int shift = 0;
-  for (;;) {
-    const auto byte = static_cast<unsigned char>(*at++);
-    size |= static_cast<std::uint32_t>(byte & 0x7f) << shift;
-    if (byte < 0x80) return {at, size};
-    shift += 7;
-  }
-}
-
-void Arena::Release(Location location) {
-  Block& block = blocks_[location.block];
-  if (--block.live > 0) return;
+void Arena::Release(std::uint32_t number, std::uint32_t bodies) {
+  Block& block = blocks_[number];
+  block.live -= bodies;
+  if (block.live > 0) return;
   const bool ordinary = block.pages.size_bytes() == kBlockBytes;
-  if (location.block == open_ && ordinary) {
+  if (number == open_ && ordinary) {
     block.used_bytes = 0;
     return;
   }
-  if (location.block == open_) open_ = UINT32_MAX;
+  if (number == open_) open_ = UINT32_MAX;
   if (ordinary && spare_.size() < kSpareBlocks) {
     spare_.push_back(std::move(block.pages));
   } else {
     allocated_bytes_ -= block.pages.size_bytes();
   }
   block = Block();
-  free_numbers_.push_back(location.block);
+  free_numbers_.push_back(number);
 }
 
 }  // namespace rivulet

@@ -29,8 +29,18 @@ class Arena {
   /// Bodies of up to 2^32 - 16 bytes. Throws std::bad_alloc when the system has no memory.
   Location Append(std::string_view body);
   /// Valid until the body is released.
-  std::string_view Read(Location location) const;
-  void Release(Location location);
+  std::string_view Read(Location location) const {
+    const char* at =
+        static_cast<const char*>(blocks_[location.block].pages.data()) + location.offset;
+    std::uint32_t size = 0;
+    for (int shift = 0;; shift += 7) {
+      const auto byte = static_cast<unsigned char>(*at++);
+      size |= static_cast<std::uint32_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return {at, size};
+    }
+  }
+  /// Releases so many bodies of one block.
+  void Release(std::uint32_t block, std::uint32_t bodies = 1);
 
   /// Memory taken from the system for bodies now.
   std::size_t allocated_bytes() const { return allocated_bytes_; }

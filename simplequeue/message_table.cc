@@ -1,24 +1,15 @@
 #include "simplequeue/message_table.h"
 
-#include <new>
+#include <algorithm>
 
 namespace rivulet {
 
-std::uint64_t MessageTable::Add(Arena::Location location) {
-  const std::uint64_t id = next_id_++;
-  const std::uint64_t number = id / kSegmentEntries;
-  if (segments_.empty()) first_segment_ = number;
-  if (number - first_segment_ >= segments_.size()) {
-    // Remove() leaves the segment that ids still come into; it may have run empty meanwhile.
-    if (!segments_.empty() && segments_.back().live == 0) segments_.back().pages = Pages();
-    DropEmptyFront();
-    if (segments_.empty()) first_segment_ = number;
-    segments_.push_back({Pages(kSegmentEntries * sizeof(Arena::Location)), 0});
-  }
-  Segment& segment = segments_.back();
-  new (segment.entries() + id % kSegmentEntries) Arena::Location(location);
-  ++segment.live;
-  return id;
+void MessageTable::OpenSegment() {
+  // Remove() leaves the segment that ids still come into; it may have run empty meanwhile.
+  if (!segments_.empty() && segments_.back().live == 0) segments_.back().pages = Pages();
+  DropEmptyFront();
+  if (segments_.empty()) first_segment_ = next_id_ / kSegmentEntries;
+  segments_.push_back({Pages(kSegmentEntries * sizeof(Arena::Location)), 0});
 }
 
 Arena::Location MessageTable::Find(std::uint64_t id) const {
@@ -29,12 +20,19 @@ Arena::Location MessageTable::Find(std::uint64_t id) const {
   return segment.pages ? segment.entries()[id % kSegmentEntries] : Arena::Location();
 }
 
-void MessageTable::Remove(std::uint64_t id) {
-  const std::uint64_t number = id / kSegmentEntries;
+std::span<const Arena::Location> MessageTable::FindFrom(std::uint64_t id) const {
+  const Segment& segment = segments_[id / kSegmentEntries - first_segment_];
+  const std::uint64_t index = id % kSegmentEntries;
+  return {segment.entries() + index, kSegmentEntries - index};
+}
+
+void MessageTable::Remove(std::uint64_t first_id, std::uint64_t count) {
+  const std::uint64_t number = first_id / kSegmentEntries;
   Segment& segment = segments_[number - first_segment_];
-  segment.entries()[id % kSegmentEntries] = Arena::Location();
+  std::fill_n(segment.entries() + first_id % kSegmentEntries, count, Arena::Location());
+  segment.live -= static_cast<std::uint32_t>(count);
   // The last segment stays: the next ids are to come into it.
-  if (--segment.live > 0 || number == next_id_ / kSegmentEntries) return;
+  if (segment.live > 0 || number == next_id_ / kSegmentEntries) return;
   segment.pages = Pages();
   DropEmptyFront();
 }

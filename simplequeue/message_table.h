@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <span>
 
 #include "simplequeue/arena.h"
 #include "simplequeue/pages.h"
@@ -17,11 +18,20 @@ class MessageTable {
   static constexpr std::uint64_t kFirstId = 1;
 
   /// Adds a message and returns its id.
-  std::uint64_t Add(Arena::Location location);
+  std::uint64_t Add(Arena::Location location) {
+    if (next_id_ % kSegmentEntries == 0 || segments_.empty()) OpenSegment();
+    Segment& segment = segments_.back();
+    segment.entries()[next_id_ % kSegmentEntries] = location;
+    ++segment.live;
+    return next_id_++;
+  }
   /// Not valid() when there is no such message (any more).
   Arena::Location Find(std::uint64_t id) const;
-  /// Forgets a message that is there.
-  void Remove(std::uint64_t id);
+  /// The places of the message `id` and of those behind it, as far as they stand in one segment.
+  /// Requires that the message is there; others may not be valid().
+  std::span<const Arena::Location> FindFrom(std::uint64_t id) const;
+  /// Forgets messages that are there, in one segment.
+  void Remove(std::uint64_t first_id, std::uint64_t count);
 
   /// The id the next message will get.
   std::uint64_t next_id() const { return next_id_; }
@@ -35,6 +45,7 @@ class MessageTable {
     Arena::Location* entries() const { return static_cast<Arena::Location*>(pages.data()); }
   };
 
+  void OpenSegment();
   void DropEmptyFront();
 
   std::uint64_t next_id_ = kFirstId;

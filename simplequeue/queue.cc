@@ -7,9 +7,7 @@ namespace rivulet {
 Queue::Queue(std::string name, QueueLimits limits, Arena* arena)
     : name_(std::move(name)), limits_(limits), arena_(arena) {}
 
-Queue::~Queue() {
-  while (depth_ > 0) DropFront();
-}
+Queue::~Queue() { DropFront(depth_); }
 
 bool Queue::Fits(std::uint64_t messages, std::uint64_t bytes) const {
   return (limits_.max_depth == 0 || depth_ + messages <= limits_.max_depth) &&
@@ -51,26 +49,57 @@ bool Queue::Next(Cursor* cursor, Message* message) const {
   return true;
 }
 
-void Queue::TakeFront() {
-  DropFront();
-  ++stats_.gets;
+void Queue::Front(std::uint64_t max, std::vector<Message>* out) const {
+  out->clear();
+  for (const Run& run : ready_) {
+    for (std::uint64_t done = 0; done < run.count && out->size() < max;) {
+      const auto places = table_.FindFrom(run.first_id + done);
+      const std::uint64_t count =
+          std::min({run.count - done, max - out->size(), std::uint64_t{places.size()}});
+      for (std::uint64_t i = 0; i < count; ++i, ++done) {
+        out->push_back({run.first_id + done, arena_->Read(places[i])});
+      }
+    }
+    if (out->size() >= max) return;
+  }
+}
+
+void Queue::TakeFront(std::uint64_t count) {
+  DropFront(count);
+  stats_.gets += count;
 }
 
 void Queue::OverflowFront() {
-  DropFront();
+  DropFront(1);
   ++stats_.overflow;
 }
 
-void Queue::DropFront() {
-  Run& run = ready_.front();
-  const std::uint64_t id = run.first_id++;
-  ++run.position;
-  if (--run.count == 0) ready_.pop_front();
-  const Arena::Location location = table_.Find(id);
-  bytes_ -= arena_->Read(location).size();
-  arena_->Release(location);
-  table_.Remove(id);
-  --depth_;
+void Queue::DropFront(std::uint64_t count) {
+  while (count > 0) {
+    Run& run = ready_.front();
+    const auto places = table_.FindFrom(run.first_id);
+    const std::uint64_t together = std::min({count, run.count, std::uint64_t{places.size()}});
+    // Neighbours mostly share a block: it is told once.
+    std::uint32_t block = places[0].block;
+    std::uint32_t bodies = 0;
+    for (std::uint64_t i = 0; i < together; ++i) {
+      if (places[i].block != block) {
+        arena_->Release(block, bodies);
+        block = places[i].block;
+        bodies = 0;
+      }
+      ++bodies;
+      bytes_ -= arena_->Read(places[i]).size();
+    }
+    arena_->Release(block, bodies);
+    table_.Remove(run.first_id, together);
+    run.first_id += together;
+    run.position += together;
+    run.count -= together;
+    if (run.count == 0) ready_.pop_front();
+    depth_ -= together;
+    count -= together;
+  }
 }
 
 void Queue::ResetStats() {

@@ -13,6 +13,7 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "simplequeue/arena.h"
 #include "simplequeue/message_table.h"
@@ -59,9 +60,11 @@ class Queue {
   /// The ready message at or after the cursor; moves the cursor behind it. False at the end.
   /// O(log runs) when messages were requeued, else O(1).
   bool Next(Cursor* cursor, Message* message) const;
-  /// Takes the oldest ready message and forgets it. Requires depth() > 0.
-  void TakeFront();
-  /// As TakeFront, but the message makes room for others: counted as overflow.
+  /// Replaces `out` with the oldest ready messages, at most `max`. O(messages).
+  void Front(std::uint64_t max, std::vector<Message>* out) const;
+  /// Takes the oldest ready messages and forgets them. Requires count <= depth(). O(count).
+  void TakeFront(std::uint64_t count = 1);
+  /// As TakeFront, but a message makes room for others: counted as overflow.
   void OverflowFront();
 
   std::uint64_t depth() const { return depth_; }
@@ -81,7 +84,7 @@ class Queue {
   };
 
   void PushReady(std::uint64_t id);
-  void DropFront();
+  void DropFront(std::uint64_t count);
 
   std::string name_;
   QueueLimits limits_;

@@ -25,7 +25,7 @@ TEST_CASE("arena: what is released is given back, but for two spare blocks and t
   for (int i = 0; i < 200'000; ++i) kept.push_back(arena.Append(body));
   // 200,000 bodies of 101 bytes and the blocks' ends.
   CHECK(arena.allocated_bytes() < 200'000ULL * 101 + 2 * Arena::kBlockBytes);
-  for (const auto location : kept) arena.Release(location);
+  for (const auto location : kept) arena.Release(location.block);
   CHECK(arena.allocated_bytes() <= 3 * Arena::kBlockBytes);
 }
 
@@ -33,7 +33,7 @@ TEST_CASE("arena: one old body keeps its own block and no other") {
   Arena arena;
   const std::string body(1000, 'x');
   const auto old = arena.Append("old");
-  for (int i = 0; i < 100'000; ++i) arena.Release(arena.Append(body));
+  for (int i = 0; i < 100'000; ++i) arena.Release(arena.Append(body).block);
   CHECK(arena.Read(old) == "old");
   CHECK(arena.allocated_bytes() <= 4 * Arena::kBlockBytes);
 }
@@ -41,6 +41,6 @@ TEST_CASE("arena: one old body keeps its own block and no other") {
 TEST_CASE("arena: a body larger than a block leaves nothing behind") {
   Arena arena;
   const auto before = arena.allocated_bytes();
-  for (int i = 0; i < 10; ++i) arena.Release(arena.Append(std::string(8 << 20, 'x')));
+  for (int i = 0; i < 10; ++i) arena.Release(arena.Append(std::string(8 << 20, 'x')).block);
   CHECK(arena.allocated_bytes() - before <= 3 * Arena::kBlockBytes);
 }

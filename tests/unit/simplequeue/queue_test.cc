@@ -5,6 +5,7 @@
 #include <deque>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "simplequeue/queue_set.h"
 
@@ -103,6 +104,28 @@ TEST_CASE("queue: what is drained is given back, through many turns") {
   CHECK(arena.allocated_bytes() <= 3 * Arena::kBlockBytes);
 }
 
+TEST_CASE("queue: many are looked at and taken at once, across segments and blocks") {
+  Arena arena;
+  Queue queue("q", {}, &arena);
+  std::vector<Queue::Message> front;
+  queue.Front(10, &front);
+  CHECK(front.empty());
+  for (int i = 0; i < 40'000; ++i) queue.Put(std::to_string(i) + std::string(60, 'x'));
+  int next = 0;
+  for (const std::uint64_t count : {1UL, 16'382UL, 1UL, 2UL, 20'000UL, 3'614UL}) {
+    queue.Front(count, &front);
+    REQUIRE(front.size() == count);
+    for (const Queue::Message& message : front) {
+      REQUIRE(message.body.starts_with(std::to_string(next) + "x"));
+      REQUIRE(message.id == static_cast<std::uint64_t>(++next));
+    }
+    queue.TakeFront(count);
+  }
+  CHECK(queue.depth() == 0);
+  CHECK(queue.bytes() == 0);
+  CHECK(queue.stats().gets == 40'000);
+}
+
 TEST_CASE("queue: a million random steps agree with a plain deque") {
   const unsigned seed = std::random_device()();
   INFO("seed " << seed);
@@ -122,9 +145,14 @@ TEST_CASE("queue: a million random steps agree with a plain deque") {
       model_bytes += body.size();
       model.push_back(std::move(body));
     } else if (!model.empty()) {
-      REQUIRE(Take(&queue) == model.front());
-      model_bytes -= model.front().size();
-      model.pop_front();
+      std::vector<Queue::Message> front;
+      queue.Front(1 + random() % 5, &front);
+      for (const Queue::Message& message : front) {
+        REQUIRE(message.body == model.front());
+        model_bytes -= model.front().size();
+        model.pop_front();
+      }
+      queue.TakeFront(front.size());
     }
     REQUIRE(queue.depth() == model.size());
     REQUIRE(queue.bytes() == model_bytes);

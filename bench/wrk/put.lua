@@ -1,0 +1,6 @@
+-- POST /put: one message of 100 bytes.
+dofile(debug.getinfo(1, "S").source:match("@(.*/)") .. "common.lua")
+
+wrk.method = "POST"
+wrk.path = "/put"
+wrk.body = string.rep("x", 100)
