@@ -18,6 +18,10 @@ endif
 PROGRAMS := pubsub simplequeue ps_to_http queuereader
 LIB_DIRS := base http algorithms tasks $(PROGRAMS)
 
+# V=1 shows the commands.
+V ?=
+say = $(if $(V),,@echo "  $(1)";)
+
 CXX ?= g++
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 ifeq ($(FLAVOUR),fuzz)
@@ -38,7 +42,7 @@ LDFLAGS_ALL = -pthread -Wl,--as-needed $(LDFLAGS_$(FLAVOUR)) $(LDFLAGS)
 LIBS := -levent_core -lcurl -lfmt -ldl
 
 LIB_SRCS := $(filter-out %/main.cc,$(wildcard $(addsuffix /*.cc,$(LIB_DIRS))))
-UNIT_DIRS ?= $(LIB_DIRS)
+UNIT_DIRS ?= $(LIB_DIRS) bench
 UNIT_SRCS := tests/unit/main.cc $(wildcard $(addsuffix /*_test.cc,$(addprefix tests/unit/,$(UNIT_DIRS))))
 obj = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 LIB := $(BUILD)/librivulet.a
@@ -54,21 +58,29 @@ all: $(PROGRAM_BINS)  ## build the programs into build/bin
 
 $(BUILD)/obj/%.o: %.cc Makefile
 	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
+	$(call say,CXX $<)$(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
-$(LIB): $(call obj,$(LIB_SRCS))
+# Says which objects the library has, and changes only with them: a source that goes or comes back
+# makes a new archive.
+$(BUILD)/library.list: FORCE
 	@mkdir -p $(@D)
+	@echo '$(LIB_SRCS)' | cmp -s - $@ || echo '$(LIB_SRCS)' >$@
+.PHONY: FORCE
+FORCE:
+
+# q, not r: members of different folders share names.
+$(LIB): $(call obj,$(LIB_SRCS)) $(BUILD)/library.list
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR $@)ar qcs $@ $(filter %.o,$^)
 
 $(foreach p,$(PROGRAMS),$(eval $(BIN)/$(p): $(BUILD)/obj/$(p)/main.o $(LIB)))
 $(PROGRAM_BINS):
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS_ALL) $(LDFLAGS_$(@F)) $(filter %.o,$^) $(LIB) $(LIBS) -o $@
+	$(call say,LINK $@)$(CXX) $(LDFLAGS_ALL) $(LDFLAGS_$(@F)) $(filter %.o,$^) $(LIB) $(LIBS) -o $@
 
 $(BUILD)/unit_tests: $(call obj,$(UNIT_SRCS)) $(LIB)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIB) $(LIBS) -o $@
+	$(call say,LINK $@)$(CXX) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIB) $(LIBS) -o $@
 
 # Programs of their own: examples/DIR/NAME.cc is a program, examples/DIR/NAME_task.cc a task that
 # queuereader loads; bench/NAME.cc and tests/fuzz/NAME_fuzz.cc are programs.
@@ -82,18 +94,18 @@ FUZZERS := $(patsubst tests/fuzz/%.cc,$(BUILD)/fuzzers/%,$(FUZZ_SRCS))
 
 $(BUILD)/examples/%.so: $(BUILD)/obj/examples/%.o
 	@mkdir -p $(@D)
-	$(CXX) -shared $(LDFLAGS_ALL) $< -lfmt -o $@
+	$(call say,LINK $@)$(CXX) -shared $(LDFLAGS_ALL) $< -lfmt -o $@
 
 $(BUILD)/examples/% $(BUILD)/bench/%: $(BUILD)/obj/$$(subst $(BUILD)/,,$$@).o $(LIB)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS_ALL) $< $(LIB) $(LIBS) -o $@
+	$(call say,LINK $@)$(CXX) $(LDFLAGS_ALL) $< $(LIB) $(LIBS) -o $@
 
 $(BUILD)/fuzzers/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS_ALL) -fsanitize=fuzzer $< $(LIB) $(LIBS) -o $@
+	$(call say,LINK $@)$(CXX) $(LDFLAGS_ALL) -fsanitize=fuzzer $< $(LIB) $(LIBS) -o $@
 
 # Another flavour, in its own folder whatever folder this one was told to use.
-other = $(MAKE) --no-print-directory FLAVOUR=$(1) BUILD=build/$(1) BIN=build/$(1)/bin
+other = $(MAKE) -s --no-print-directory FLAVOUR=$(1) BUILD=build/$(1) BIN=build/$(1)/bin
 
 .PHONY: deps
 deps:  ## install what building and testing need (Debian packages; root or sudo)
@@ -110,7 +122,7 @@ examples: $(EXAMPLES)  ## build the examples into build/release/examples
 
 .PHONY: demo
 demo: deps-build  ## play clicks through the whole pipeline (INPUT=FILE, RATE=N a second)
-	@$(MAKE) --no-print-directory all $(BUILD)/examples/clicks/player $(BUILD)/examples/clicks/generate
+	@$(MAKE) -s --no-print-directory all $(BUILD)/examples/clicks/player $(BUILD)/examples/clicks/generate
 	@RIVULET_BIN_DIR=$(BIN) RIVULET_EXAMPLES_DIR=$(BUILD)/examples examples/clicks/demo.sh $(INPUT)
 
 # Threads live in base; the tsan build holds just that, and so costs little.
@@ -118,7 +130,7 @@ TSAN_DIRS ?= base
 TEST_ARGS ?=
 .PHONY: test
 test: deps-test  ## run every test: unit (also under ASan, UBSan and TSan), daemons, documents
-	@$(MAKE) --no-print-directory all examples $(BUILD)/unit_tests
+	@$(MAKE) -s --no-print-directory all examples $(BUILD)/unit_tests
 	@$(call other,asan) all build/asan/unit_tests
 	@$(call other,tsan) LIB_DIRS="$(TSAN_DIRS)" UNIT_DIRS="$(TSAN_DIRS)" build/tsan/unit_tests
 	@$(PYTHON) -B tests/run.py --bin=$(BIN) --build=$(BUILD) $(TEST_ARGS)
@@ -146,11 +158,11 @@ fuzz:  ## run each fuzz target for FUZZ_SECONDS (30)
 benches: $(BENCHES)
 bench: deps-build  ## measure, print the table and write bench/RESULTS.md
 	@scripts/deps.sh --quiet bench
-	@$(MAKE) --no-print-directory all benches
+	@$(MAKE) -s --no-print-directory all benches
 	@$(PYTHON) -B bench/run.py --bin=$(BIN) --bench=$(BUILD)/bench
 bench-peers: deps-build  ## the same beside the peers that Debian carries
 	@scripts/deps.sh --quiet bench bench-peers
-	@$(MAKE) --no-print-directory all benches
+	@$(MAKE) -s --no-print-directory all benches
 	@$(PYTHON) -B bench/run.py --bin=$(BIN) --bench=$(BUILD)/bench --peers
 
 .PHONY: lint format
@@ -163,9 +175,18 @@ format:  ## format the C++ sources in place
 
 BASHCOMP := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
+INCLUDE := $(DESTDIR)$(PREFIX)/include/rivulet
+PKGCONFIG := $(DESTDIR)$(PREFIX)/share/pkgconfig
+# What a task in a shared object includes.
+TASK_HEADERS := base/status.h queuereader/task.h queuereader/task_args.h
+VERSION = $(shell sed -n 's/.*kVersion.*"\(.*\)".*/\1/p' base/version.h)
 .PHONY: install uninstall
 install: all  ## install under PREFIX (/usr/local), below DESTDIR when packaging
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(BASHCOMP) $(UNITS)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(BASHCOMP) $(UNITS) \
+	  $(INCLUDE)/base $(INCLUDE)/queuereader $(PKGCONFIG)
+	for h in $(TASK_HEADERS); do install -m 644 $$h $(INCLUDE)/$$h || exit 1; done
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' packaging/rivulet.pc.in \
+	  > $(PKGCONFIG)/rivulet.pc
 	install -m 755 $(PROGRAM_BINS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(wildcard man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
 	for p in $(PROGRAMS); do \
@@ -175,6 +196,7 @@ install: all  ## install under PREFIX (/usr/local), below DESTDIR when packaging
 uninstall:  ## remove what install put there
 	rm -f $(foreach p,$(PROGRAMS),$(DESTDIR)$(PREFIX)/bin/$(p) $(BASHCOMP)/$(p))
 	rm -f $(patsubst man/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(wildcard man/*.1))
+	rm -rf $(INCLUDE) $(PKGCONFIG)/rivulet.pc
 	rm -f $(patsubst packaging/systemd/%,$(UNITS)/%,$(wildcard packaging/systemd/*.service))
 
 .PHONY: clean help

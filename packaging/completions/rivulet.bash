@@ -1,0 +1,34 @@
+# bash completion of pubsub, simplequeue, ps_to_http and queuereader, read from their own --help:
+# it cannot fall behind. Installed under each program's name.
+# shellcheck shell=bash
+
+_rivulet() {
+  local program=$1 current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} name
+  # Bash splits --name=value into three words at "=".
+  if [[ $current == = ]]; then
+    name=$previous current=
+  elif [[ $previous == = ]]; then
+    name=${COMP_WORDS[COMP_CWORD - 2]}
+  elif [[ $previous == --* ]]; then
+    name=$previous
+  fi
+  COMPREPLY=()
+  case ${name-} in
+    --log-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current") ;;
+    --log-level) mapfile -t COMPREPLY < <(compgen -W 'debug info warning error' -- "$current") ;;
+    --root | --data-path | --checkpoint-dir | --failed-message-dir)
+      mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
+    --user) mapfile -t COMPREPLY < <(compgen -u -- "$current") ;;
+    --group) mapfile -t COMPREPLY < <(compgen -g -- "$current") ;;
+    --config | --*-file | --*-log | --task | --source)
+      mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+  esac
+  if [[ $current == -* ]]; then
+    # "--name=VALUE text" becomes --name=, "--flag text" becomes --flag.
+    mapfile -t COMPREPLY < <(compgen -W "$("$program" --help 2>/dev/null |
+      sed -nE 's/^ +(-[a-zA-Z], *)?(--[a-z][a-z0-9-]*=?).*/\2/p')" -- "$current")
+    [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
+  fi
+}
+
+complete -F _rivulet pubsub simplequeue ps_to_http queuereader

@@ -1,0 +1,83 @@
+// The arguments of a task: `moments:field=t,minus=hc` is the task `moments` with two of them.
+//
+// A task takes what it knows; what nobody took is an unknown key, refused with the list of those
+// that were asked for. Header-only, for tasks in shared objects.
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/status.h"
+
+namespace rivulet {
+
+class TaskArgs {
+ public:
+  using Values = std::map<std::string, std::string, std::less<>>;
+
+  TaskArgs() = default;
+  explicit TaskArgs(Values values) : values_(std::move(values)) {}
+
+  /// The value of `key`, or `fallback` where it is not given.
+  std::string Text(std::string_view key, std::string_view fallback = {}) {
+    const std::string* value = Take(key);
+    return value ? *value : std::string(fallback);
+  }
+  /// As Text(), but absent or empty is an error.
+  std::string RequiredText(std::string_view key) {
+    std::string value = Text(key);
+    if (value.empty()) Fail("needs " + std::string(key) + "=VALUE");
+    return value;
+  }
+  /// A whole number from `low` to `high`.
+  std::uint64_t Uint(std::string_view key, std::uint64_t fallback, std::uint64_t low,
+                     std::uint64_t high) {
+    const std::string* value = Take(key);
+    if (!value) return fallback;
+    std::uint64_t number = 0;
+    const char* end = value->data() + value->size();
+    auto [stop, error] = std::from_chars(value->data(), end, number);
+    if (error == std::errc() && stop == end && number >= low && number <= high) return number;
+    Fail(std::string(key) + "=" + *value + " must be a whole number from " + std::to_string(low) +
+         " to " + std::to_string(high));
+    return fallback;
+  }
+
+  /// Refuses the arguments; the first reason is kept.
+  void Fail(std::string why) {
+    if (why_.empty()) why_ = std::move(why);
+  }
+
+  /// OK when nothing failed and every key was taken.
+  Status Check() const {
+    if (!why_.empty()) return InvalidArgument(why_);
+    for (const auto& [key, value] : values_) {
+      if (taken_.find(key) == taken_.end()) {
+        return InvalidArgument("unknown key '" + key + "'; it takes " + Known());
+      }
+    }
+    return {};
+  }
+
+ private:
+  const std::string* Take(std::string_view key) {
+    taken_.emplace(key, true);
+    auto found = values_.find(key);
+    return found == values_.end() ? nullptr : &found->second;
+  }
+  std::string Known() const {
+    std::string names;
+    for (const auto& [key, unused] : taken_) names += (names.empty() ? "" : ", ") + key;
+    return names.empty() ? "none" : names;
+  }
+
+  Values values_;
+  std::map<std::string, bool, std::less<>> taken_;
+  std::string why_;
+};
+
+}  // namespace rivulet

@@ -1,0 +1,117 @@
+#include "queuereader/task_registry.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace rivulet {
+namespace {
+
+class FunctionTask final : public Task {
+ public:
+  explicit FunctionTask(std::function<Outcome(const Message&)> run) : run_(std::move(run)) {}
+  Outcome Run(const Message& message) override { return run_(message); }
+
+ private:
+  std::function<Outcome(const Message&)> run_;
+};
+
+struct Spec {
+  std::string_view name;  // or path
+  bool is_path = false;
+  TaskArgs::Values args;
+};
+
+/// The length of the name: up to the first colon, or up to the one after ".so".
+std::size_t NameLength(std::string_view spec) {
+  std::size_t object = spec.find(".so:");
+  if (object != std::string_view::npos) return object + 3;
+  if (spec.ends_with(".so")) return spec.size();
+  return std::min(spec.find(':'), spec.size());
+}
+
+Result<Spec> ParseSpec(std::string_view text) {
+  Spec spec;
+  spec.name = text.substr(0, NameLength(text));
+  spec.is_path = spec.name.ends_with(".so") || spec.name.find('/') != std::string_view::npos;
+  if (spec.name.empty()) return InvalidArgument("must begin with the name of a task");
+  std::string_view rest = text.substr(spec.name.size());
+  if (!rest.empty()) rest.remove_prefix(1);
+  while (!rest.empty()) {
+    std::string_view pair = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
+    std::size_t equals = pair.find('=');
+    if (equals == 0 || equals == std::string_view::npos) {
+      return InvalidArgument(fmt::format("'{}' must be KEY=VALUE", pair));
+    }
+    auto [at, added] = spec.args.emplace(pair.substr(0, equals), pair.substr(equals + 1));
+    if (!added) return InvalidArgument(fmt::format("the key '{}' is given twice", at->first));
+  }
+  return spec;
+}
+
+std::string DefaultName(const Spec& spec, std::string_view text) {
+  if (!spec.is_path) return std::string(text);
+  std::string_view name = spec.name;
+  std::size_t slash = name.rfind('/');
+  if (slash != std::string_view::npos) name.remove_prefix(slash + 1);
+  if (name.ends_with(".so")) name.remove_suffix(3);
+  return fmt::format("{}{}", name, text.substr(spec.name.size()));
+}
+
+}  // namespace
+
+void TaskRegistry::AddFunction(std::string name, std::function<Outcome(const Message&)> run) {
+  Add(std::move(name), [run = std::move(run)](TaskArgs&) -> Result<std::unique_ptr<Task>> {
+    return std::unique_ptr<Task>(std::make_unique<FunctionTask>(run));
+  });
+}
+
+Result<NamedTask> TaskRegistry::Make(std::string_view text) const {
+  auto refuse = [text](const Status& why) {
+    return Status(why.code(), fmt::format("task {}: {}", text, why.message()));
+  };
+  auto spec = ParseSpec(text);
+  if (!spec.ok()) return refuse(spec.status());
+  TaskArgs args(spec->args);
+  std::string name = args.Text("name", DefaultName(*spec, text));
+  if (name.empty()) args.Fail("name= must not be empty");
+
+  Result<std::unique_ptr<Task>> task = InvalidArgument("no such task");
+  if (spec->is_path) {
+    task = LoadTask(std::string(spec->name), args);
+  } else if (auto found = factories_.find(spec->name); found != factories_.end()) {
+    task = found->second(args);
+  } else {
+    return refuse(InvalidArgument(fmt::format(
+        "no such task; it must be one of {}, or the path of a shared object", names())));
+  }
+  if (!task.ok()) return refuse(task.status());
+  if (Status status = args.Check(); !status.ok()) return refuse(status);
+  return NamedTask{std::move(name), std::move(*task)};
+}
+
+Result<std::vector<NamedTask>> TaskRegistry::MakeAll(const std::vector<std::string>& specs) const {
+  std::vector<NamedTask> tasks;
+  for (const std::string& spec : specs) {
+    auto task = Make(spec);
+    if (!task.ok()) return task.status();
+    for (const NamedTask& other : tasks) {
+      if (other.name == task->name) {
+        return InvalidArgument(
+            fmt::format("task {}: another task is named {} too; name=OTHER tells them apart", spec,
+                        other.name));
+      }
+    }
+    tasks.push_back(std::move(*task));
+  }
+  return tasks;
+}
+
+std::string TaskRegistry::names() const {
+  std::string all;
+  for (const auto& [name, unused] : factories_) all += (all.empty() ? "" : ", ") + name;
+  return all;
+}
+
+}  // namespace rivulet

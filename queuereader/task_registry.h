@@ -1,0 +1,50 @@
+// The tasks a program knows by name, and those that shared objects bring.
+//
+// A task is asked for by a spec: `NAME`, or `NAME:KEY=VALUE,KEY=VALUE`. A NAME with a slash or with
+// the ending .so is the path of a shared object (RIVULET_TASK in queuereader/task.h). Every task
+// takes the key `name`, by which summaries and tasks_left know it; without, that is the spec itself
+// (a shared object's without its folder and ending).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "queuereader/reader.h"
+#include "queuereader/task.h"
+
+namespace rivulet {
+
+class TaskRegistry {
+ public:
+  using Factory = std::function<Result<std::unique_ptr<Task>>(TaskArgs& args)>;
+
+  /// A later Add() of the same name replaces the earlier.
+  void Add(std::string name, Factory make) { factories_[std::move(name)] = std::move(make); }
+  template <typename Type>
+  void Add(std::string name) {
+    Add(std::move(name), &MakeTask<Type>);
+  }
+  /// A task that is a function. Asking for it twice runs copies of it.
+  void AddFunction(std::string name, std::function<Outcome(const Message&)> run);
+
+  /// Makes the task of a spec. Errors name the spec and what would be right.
+  Result<NamedTask> Make(std::string_view spec) const;
+  /// As Make() for each; refuses two of the same name.
+  Result<std::vector<NamedTask>> MakeAll(const std::vector<std::string>& specs) const;
+  /// "count, moments, print".
+  std::string names() const;
+
+ private:
+  std::map<std::string, Factory, std::less<>> factories_;
+};
+
+/// Makes the task that the shared object at `path` exports. The object stays loaded for the life of
+/// the process.
+Result<std::unique_ptr<Task>> LoadTask(const std::string& path, TaskArgs& args);
+
+}  // namespace rivulet

@@ -1,0 +1,94 @@
+#!/bin/sh
+# Installs the Debian packages that a group of targets needs, where they are missing.
+#
+#   scripts/deps.sh [--quiet] GROUP...     GROUP: build test lint fuzz bench bench-peers
+#
+# It says what it installs and why, and works as root or with sudo; without either it prints the
+# command to run and exits 1. --quiet says nothing when nothing is missing.
+set -eu
+
+# One line a package: what it is for.
+packages() {
+  case $1 in
+    build) echo "
+g++ compiles
+make builds
+libevent-dev is the event loop
+libcurl4-openssl-dev makes outgoing HTTP requests
+rapidjson-dev parses JSON
+libfmt-dev formats text
+libcli11-dev parses options
+python3 formats the demo's result and runs the tests
+curl asks the daemons in the demo and the examples" ;;
+    test) echo "
+doctest-dev is the unit test framework
+mandoc reads the man pages" ;;
+    lint) echo "
+clang-format-14 checks the format
+clang-tidy-14 reads the code
+shellcheck reads the shell scripts
+mandoc reads the man pages
+doctest-dev is included by what clang-tidy reads" ;;
+    fuzz) echo "
+clang-14 brings libFuzzer
+libclang-rt-14-dev brings its run-time" ;;
+    bench) echo "
+wrk generates HTTP load" ;;
+    bench-peers) echo "
+nginx-light is a peer
+redis-server is a peer" ;;
+    *) echo "deps.sh: group '$1' must be one of build, test, lint, fuzz, bench, bench-peers" >&2
+       exit 2 ;;
+  esac
+}
+
+quiet=
+if [ "${1:-}" = --quiet ]; then quiet=1; shift; fi
+[ $# -gt 0 ] || { echo "deps.sh: name a group: build, test, lint, fuzz, bench, bench-peers" >&2; exit 2; }
+
+if ! command -v dpkg-query >/dev/null; then
+  [ -n "$quiet" ] || echo "not a Debian system: install what README.md lists under 'What it stands on'"
+  exit 0
+fi
+
+installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' | sed -n 's/^ii  *//p')
+missing=
+reasons=
+for group in "$@"; do
+  list=$(packages "$group")
+  while read -r package reason; do
+    [ -n "$package" ] || continue
+    case " $missing " in *" $package "*) continue ;; esac
+    # nginx in any variant will do.
+    [ "$package" = nginx-light ] && command -v nginx >/dev/null && continue
+    if ! printf '%s\n' "$installed" | grep -qxF "$package"; then
+      missing="$missing $package"
+      reasons="$reasons  $package $reason
+"
+    fi
+  done <<END
+$list
+END
+done
+
+if [ -z "$missing" ]; then
+  [ -n "$quiet" ] || echo "nothing to install for: $*"
+  exit 0
+fi
+
+echo "installing Debian packages:"
+printf '%s' "$reasons"
+if [ "$(id -u)" = 0 ]; then
+  sudo=
+elif command -v sudo >/dev/null; then
+  sudo=sudo
+else
+  echo "deps.sh: neither root nor sudo here; as root, run:" >&2
+  echo "  apt-get update && apt-get install -y --no-install-recommends$missing" >&2
+  exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -q >/dev/null
+# shellcheck disable=SC2086  # a list of names
+$sudo apt-get install -y -q --no-install-recommends $missing >/dev/null
+echo "installed:$missing"

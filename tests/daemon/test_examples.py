@@ -1,0 +1,185 @@
+"""The examples do what their texts say."""
+
+import json
+import math
+import os
+import subprocess
+import unittest
+
+from harness import ROOT, Daemon, Sink, get, program_path
+
+EXAMPLES_DIR = os.environ.get("RIVULET_EXAMPLES_DIR", os.path.join(ROOT, "build/release/examples"))
+PUBLISHED = (200, b"Published 1 messages to 0 clients.\n")
+
+
+def example(*path):
+    found = os.path.join(EXAMPLES_DIR, *path)
+    if not os.path.exists(found):
+        raise unittest.SkipTest("%s is not built" % found)
+    return found
+
+
+def run(*command, input=None, timeout=60):
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, input=input)
+
+
+def publish_reply(method, target, body):
+    """What pubsub answers: a trailing newline adds no message."""
+    count = len(body.rstrip(b"\n").split(b"\n"))
+    return 200, b"Published %d messages to 1 clients.\n" % count
+
+
+class GenerateTest(unittest.TestCase):
+    def generate(self, *args):
+        done = run(example("clicks", "generate"), *args)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(self):
+        first = self.generate("--count=200", "--seed=5")
+        self.assertEqual(first, self.generate("--count=200", "--seed=5"))
+        self.assertNotEqual(first, self.generate("--count=200", "--seed=6"))
+
+    def test_clicks_heartbeats_and_malformed_lines_are_as_many_as_asked_for(self):
+        clicks, heartbeats, malformed = [], [], 0
+        for line in self.generate("--count=1000", "--seed=2", "--malformed=7").splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                malformed += 1
+                continue
+            (heartbeats if "_heartbeat_" in event else clicks).append(event)
+        self.assertEqual((len(clicks), malformed), (1000, 7))
+        # One each 30 s of the clicks' own time, which began at --start.
+        start = 1700000000
+        self.assertEqual([e["_heartbeat_"] for e in heartbeats],
+                         [start + 30 * (i + 1) for i in range(len(heartbeats))])
+        self.assertAlmostEqual(len(heartbeats), 1000 / 30, delta=5)
+        times = [e["t"] for e in clicks]
+        self.assertNotEqual(times, sorted(times))
+        for event in clicks:
+            self.assertLess(event["hc"], event["t"])
+            for key in ("a", "nk", "tz", "g", "h", "l", "hh", "r", "u"):
+                self.assertIn(key, event)
+            self.assertEqual("ll" in event, "c" in event)
+
+    def test_a_bad_count_is_refused(self):
+        done = run(example("clicks", "generate"), "--count=many")
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, r"^generate: [^\n]*--count[^\n]*many[^\n]*\n$")
+
+
+class PlayerTest(unittest.TestCase):
+    LINES = "".join('{"number":%d}\n' % i for i in range(1, 251))
+
+    def play(self, *args, input=None):
+        return run(example("clicks", "player"), *args, input=input)
+
+    def test_every_line_is_published_once_and_in_order(self):
+        with Sink(publish_reply) as sink:
+            done = self.play("--url=" + sink.url(), "--batch=100", "--input=-", input=self.LINES)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual([r.target for r in sink.requests], ["/pub"] * 3)
+            bodies = b"\n".join(r.body.rstrip(b"\n") for r in sink.requests) + b"\n"
+            self.assertEqual(bodies.decode(), self.LINES)
+            self.assertRegex(done.stdout, r"(?m)^published 250 messages\b")
+
+    def test_empty_lines_are_no_messages_and_a_last_line_needs_no_newline(self):
+        with Sink(publish_reply) as sink:
+            done = self.play("--url=" + sink.url(), "--input=-", input="\na\n\nb")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(b"".join(r.body for r in sink.requests).split(), [b"a", b"b"])
+            self.assertRegex(done.stdout, r"(?m)^published 2 messages\b")
+
+    def test_a_refusal_ends_it_with_1_and_counts_only_what_was_acknowledged(self):
+        answers = iter([publish_reply, lambda *_: (503, b"full\n")])
+        with Sink(lambda *request: next(answers)(*request)) as sink:
+            done = self.play("--url=" + sink.url(), "--batch=100", "--input=-", input=self.LINES)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("503", done.stderr)
+            self.assertRegex(done.stdout, r"(?m)^published 100 messages\b")
+
+    def test_a_retry_is_asked_for_and_told(self):
+        answers = iter([lambda *_: (503, b"full\n"), publish_reply, publish_reply, publish_reply])
+        with Sink(lambda *request: next(answers)(*request)) as sink:
+            done = self.play("--url=" + sink.url(), "--batch=100", "--retry-max=2", "--input=-",
+                             input=self.LINES)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("503", done.stderr)
+            self.assertRegex(done.stdout, r"(?m)^published 250 messages\b.* 1 retr")
+
+    def test_a_rate_is_kept(self):
+        with Sink(publish_reply) as sink:
+            done = self.play("--url=" + sink.url(), "--rate=500", "--input=-", input=self.LINES)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            seconds = float(done.stdout.split(" in ")[1].split(" s")[0])
+            # 250 messages at 500 a second; a busy machine may take longer, never less.
+            self.assertGreaterEqual(seconds, 0.4)
+            self.assertGreater(len(sink.requests), 5)
+
+    def test_a_file_that_is_not_there_exits_1_and_is_named(self):
+        done = self.play("--url=http://127.0.0.1:1", "--input=/nonexistent/clicks.jsonl")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/nonexistent/clicks.jsonl", done.stderr)
+
+    def test_nobody_listening_exits_1_and_is_named(self):
+        done = self.play("--url=http://127.0.0.1:1", "--input=-", input="a\n")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("http://127.0.0.1:1", done.stderr)
+
+
+class ScriptsTest(unittest.TestCase):
+    def test_count_to_pubsub_counts(self):
+        with Sink(lambda *_: PUBLISHED) as sink:
+            done = run(os.path.join(ROOT, "examples/count_to_pubsub.sh"), "--url=" + sink.url(),
+                       "--count=3", "--delay=0")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual([r.body for r in sink.requests],
+                             [b'{"number":1}', b'{"number":2}', b'{"number":3}'])
+            self.assertEqual(done.stdout.splitlines()[2], "3: Published 1 messages to 0 clients.")
+
+    def random(self, *args):
+        with Sink(lambda *_: PUBLISHED) as sink:
+            done = run(os.path.join(ROOT, "examples/random_to_pubsub"), "--url=" + sink.url(),
+                       "--delay=0", *args)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return [json.loads(line)["number"] for r in sink.requests
+                    for line in r.body.decode().splitlines()]
+
+    def test_random_to_pubsub_has_the_mean_and_variance_that_were_asked_for(self):
+        count, mean, variance = 20000, 10.0, 4.0
+        for distribution, kurtosis in (("normal", 3.0), ("uniform", 1.8), ("exponential", 9.0)):
+            with self.subTest(distribution=distribution):
+                x = self.random("--distribution=" + distribution, "--mean=10", "--variance=4",
+                                "--count=%d" % count, "--seed=3")
+                self.assertEqual(len(x), count)
+                m = math.fsum(x) / count
+                v = math.fsum((a - m) ** 2 for a in x) / (count - 1)
+                # Five standard errors: of the mean sqrt(v/n), of the variance v sqrt((k-1)/n).
+                self.assertAlmostEqual(m, mean, delta=5 * math.sqrt(variance / count))
+                self.assertAlmostEqual(v, variance,
+                                       delta=5 * variance * math.sqrt((kurtosis - 1) / count))
+
+    def test_random_to_pubsub_repeats_itself_by_seed(self):
+        self.assertEqual(self.random("--count=5", "--seed=7"), self.random("--count=5", "--seed=7"))
+        self.assertNotEqual(self.random("--count=5", "--seed=7"), self.random("--count=5", "--seed=8"))
+
+    def test_a_wrong_option_of_a_script_exits_2(self):
+        for script in ("count_to_pubsub.sh", "random_to_pubsub"):
+            done = run(os.path.join(ROOT, "examples", script), "--colour=red")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("--colour=red", done.stderr)
+
+    def test_both_reach_a_real_pubsub(self):
+        program_path("pubsub")
+        with Daemon("pubsub") as pubsub:
+            for script in ("count_to_pubsub.sh", "random_to_pubsub"):
+                done = run(os.path.join(ROOT, "examples", script), "--url=" + pubsub.url(),
+                           "--count=4", "--delay=0")
+                self.assertEqual(done.returncode, 0, done.stderr)
+            stats = get(pubsub.url("/stats?format=json")).json()
+            self.assertEqual(stats["messages_received"], 8)
+
+
+if __name__ == "__main__":
+    unittest.main()
