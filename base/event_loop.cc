@@ -114,7 +114,16 @@ Timer::Timer(EventLoop& loop, std::function<void()> callback)
 Timer::~Timer() = default;
 
 void Timer::Fire() {
-  if (!repeats_) active_ = false;
+  if (!repeats_) {
+    // libevent counts on a clock of some milliseconds' grain, read when it last woke up: early.
+    const Duration left = deadline_ - SystemClock().Now();
+    if (left > Duration::zero()) {
+      const timeval wait = ToTimeval(left);
+      event_add(event_.get(), &wait);
+      return;
+    }
+    active_ = false;
+  }
   // A copy, because the callback may destroy this timer.
   const auto callback = callback_;
   callback();
@@ -123,6 +132,9 @@ void Timer::Fire() {
 void Timer::Start(Duration delay) {
   repeats_ = false;
   active_ = true;
+  // A delay without end must not wrap round.
+  const MonoTime now = SystemClock().Now();
+  deadline_ = delay < MonoTime::max() - now ? now + delay : MonoTime::max();
   event_del(event_.get());
   event_assign(event_.get(), event_get_base(event_.get()), -1, 0, event_get_callback(event_.get()),
                this);

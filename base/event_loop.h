@@ -58,7 +58,8 @@ class EventLoop {
   std::vector<std::function<void()>> posted_;  // guarded by mutex_
 };
 
-/// A timer. One-shot by Start(), repeating by StartEvery(). Starting again replaces the old time.
+/// A timer. One-shot by Start(), never early; repeating by StartEvery(), whose first call may be a
+/// few milliseconds early. Starting again replaces the old time.
 class Timer {
  public:
   Timer(EventLoop& loop, std::function<void()> callback);
@@ -77,6 +78,7 @@ class Timer {
   std::function<void()> callback_;
   bool active_ = false;
   bool repeats_ = false;
+  MonoTime deadline_{};  // of a one-shot
   internal::EventPtr event_;
 };
 

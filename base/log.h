@@ -20,10 +20,10 @@ namespace rivulet {
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
 struct LogConfig {
-  std::string program;     // shown in JSON lines
+  std::string program;  // shown in JSON lines
   bool json = false;
   LogLevel level = LogLevel::kInfo;
-  std::string file;        // empty: standard error
+  std::string file;  // empty: standard error
 };
 
 /// Sets up the process's log. Before it is called, lines go to standard error as text at kInfo.

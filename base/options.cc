@@ -314,12 +314,13 @@ std::optional<int> Options::Impl::ParseConfig() {
   };
   std::ifstream file(config_file);
   if (!file) return unreadable(errno);
+  errno = 0;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
     const std::string where = fmt::format("{}:{}", Shown(config_file), number);
     if (auto status = ParseConfigLine(line, where, fixed)) return status;
   }
-  if (file.bad()) return unreadable(EIO);
+  if (file.bad()) return unreadable(errno != 0 ? errno : EIO);
   return std::nullopt;
 }
 

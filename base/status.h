@@ -51,7 +51,8 @@ template <typename T>
 class [[nodiscard]] Result {
  public:
   Result(T value) : state_(std::in_place_index<1>, std::move(value)) {}  // NOLINT(*-explicit-*)
-  Result(Status status) : state_(std::in_place_index<0>, std::move(status)) {  // NOLINT(*-explicit-*)
+  Result(Status status)
+      : state_(std::in_place_index<0>, std::move(status)) {  // NOLINT(*-explicit-*)
     assert(!std::get<0>(state_).ok());
   }
 

@@ -1,75 +1,18 @@
+// The calls of a client on its loop: libcurl's multi handle, its sockets and its timer.
 #include "http/client.h"
 
 #include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
-#include <deque>
-#include <unordered_map>
+
+#include "http/client_impl.h"
 
 namespace rivulet {
 
 namespace {
 
-// libcurl cuts what it hands over into 16 KiB; a larger buffer means fewer reads on a stream.
-constexpr long kStreamBufferBytes = 256 * 1024;
 constexpr std::size_t kPooledHandles = 64;
-constexpr int kIdleTicks = 4;
-
-struct EasyDeleter {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-struct ListDeleter {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-using EasyPtr = std::unique_ptr<CURL, EasyDeleter>;
-using ListPtr = std::unique_ptr<curl_slist, ListDeleter>;
-
-bool SameName(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
-}
-
-bool NamesHeader(std::string_view line, std::string_view name) {
-  return line.size() > name.size() && line[name.size()] == ':' &&
-         SameName(line.substr(0, name.size()), name);
-}
-
-// The URL as far as a log may show it: no user, no query, no fragment.
-std::string Endpoint(std::string_view method, std::string_view url) {
-  url = url.substr(0, url.find_first_of("?#"));
-  const auto scheme = url.find("://");
-  const auto authority = scheme == std::string_view::npos ? 0 : scheme + 3;
-  const auto at = url.substr(authority, url.find('/', authority) - authority).rfind('@');
-  const auto host = at == std::string_view::npos ? authority : authority + at + 1;
-  return fmt::format("{} {}{}", method, url.substr(0, authority), url.substr(host, 500));
-}
-
-Status CheckRequest(const ClientRequest& request) {
-  const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
-  if (request.method.empty() || !std::ranges::all_of(request.method, is_upper)) {
-    return InvalidArgument(
-        fmt::format("method \"{}\" must be upper-case letters", request.method.substr(0, 40)));
-  }
-  if (!request.url.starts_with("http://") && !request.url.starts_with("https://")) {
-    return InvalidArgument("the URL must begin with http:// or https://");
-  }
-  if (request.url.find('\0') != std::string::npos) return InvalidArgument("the URL holds a NUL");
-  for (const auto& header : request.headers) {
-    if (header.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos ||
-        header.find(':') == std::string::npos) {
-      return InvalidArgument("a header must be \"Name: value\" on one line");
-    }
-  }
-  return Status::Ok();
-}
-
-long Millis(Duration d) {
-  return static_cast<long>(std::chrono::ceil<std::chrono::milliseconds>(d).count());
-}
 
 void InitCurlOnce() {
   [[maybe_unused]] static const CURLcode kDone = curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -78,65 +21,6 @@ void InitCurlOnce() {
 }  // namespace
 
 namespace internal {
-
-struct ClientCallState {
-  ClientImpl* client = nullptr;  // null once the call has ended in any way
-  ClientRequest request;
-  Client::DoneCallback on_done;
-  ClientResponse response;
-  EasyPtr easy;
-  ListPtr headers;
-  std::unique_ptr<Timer> idle_timer;
-  std::size_t index = 0;  // in ClientImpl::calls
-  std::uint64_t body_bytes = 0;
-  int idle_ticks = 0;
-  bool added = false;      // curl_multi holds the handle
-  bool cancelled = false;  // to be taken out once curl has returned
-  bool paused = false;
-  bool head_done = false;
-  std::array<char, CURL_ERROR_SIZE> error{};
-};
-using StatePtr = std::shared_ptr<ClientCallState>;
-
-struct ClientImpl {
-  ClientImpl(EventLoop& event_loop, const ClientOptions& client_options);
-  ~ClientImpl();
-
-  void Begin(const StatePtr& state);
-  Status SetUp(ClientCallState* state);
-  void SetUpBody(ClientCallState* state);
-  void Cancel(ClientCallState* state);
-  // Runs one entry into curl, then everything it left to do.
-  template <typename Entry>
-  void Enter(Entry entry);
-  void Work();
-  void TakeFinished();
-  void Deliver();
-  void Remove(ClientCallState* state);
-  void Finish(ClientCallState* state, Status status);
-  void OnIdleTick(ClientCallState* state);
-  Status StatusOf(const ClientCallState& state, CURLcode code) const;
-
-  static int OnSocket(CURL*, curl_socket_t fd, int what, void* self, void*);
-  static int OnTimer(CURLM*, long timeout_ms, void* self);
-  static std::size_t OnHeader(char* data, std::size_t, std::size_t size, void* state);
-  static std::size_t OnBody(char* data, std::size_t, std::size_t size, void* state);
-
-  EventLoop& loop;
-  ClientOptions options;
-  CURLM* multi;
-  Timer timer;
-  Deferred work;
-  bool timeout_due = false;
-  int in_curl = 0;  // curl must not be entered again from its own callbacks
-  std::unordered_map<curl_socket_t, std::unique_ptr<IoWatcher>> watchers;
-  std::vector<EasyPtr> pool;
-  std::vector<StatePtr> calls;     // started and not ended
-  std::vector<StatePtr> starting;  // not yet given to curl
-  std::vector<StatePtr> resuming;
-  std::vector<StatePtr> sweeping;  // cancelled from inside curl
-  std::deque<StatePtr> finished;   // on_done is due
-};
 
 ClientImpl::ClientImpl(EventLoop& event_loop, const ClientOptions& client_options)
     : loop(event_loop),
@@ -198,152 +82,10 @@ int ClientImpl::OnTimer(CURLM*, long timeout_ms, void* self) {
   }
   return 0;
 }
-
-std::size_t ClientImpl::OnHeader(char* data, std::size_t, std::size_t size, void* user) {
-  auto* state = static_cast<ClientCallState*>(user);
-  if (state->cancelled) return 0;
-  state->idle_ticks = 0;
-  if (state->head_done) return size;  // a trailer
-  std::string_view line(data, size);
-  while (!line.empty() && (line.back() == '\r' || line.back() == '\n')) line.remove_suffix(1);
-  auto& response = state->response;
-  if (line.empty()) {
-    long code = 0;
-    curl_easy_getinfo(state->easy.get(), CURLINFO_RESPONSE_CODE, &code);
-    if (code >= 100 && code < 200) {
-      response.headers.clear();
-      return size;
-    }
-    response.code = static_cast<int>(code);
-    state->head_done = true;
-    if (state->request.on_head) state->request.on_head(response);
-    return state->cancelled ? 0 : size;
-  }
-  const auto colon = line.find(':');
-  if (colon == std::string_view::npos) {
-    response.headers.clear();  // a status line
-    return size;
-  }
-  auto value = line.substr(colon + 1);
-  value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
-  value = value.substr(0, value.find_last_not_of(" \t") + 1);
-  response.headers.emplace_back(line.substr(0, colon), value);
-  return size;
-}
-
-std::size_t ClientImpl::OnBody(char* data, std::size_t, std::size_t size, void* user) {
-  auto* state = static_cast<ClientCallState*>(user);
-  if (state->cancelled) return 0;
-  if (state->paused) return CURL_WRITEFUNC_PAUSE;
-  state->idle_ticks = 0;
-  const auto limit = state->request.max_body_bytes;
-  state->body_bytes += size;
-  if (limit != 0 && state->body_bytes > limit) {
-    state->response.status = {StatusCode::kTooLarge,
-                              fmt::format("the answer is longer than {} bytes", limit)};
-    return 0;
-  }
-  if (!state->request.on_data) {
-    state->response.body.append(data, size);
-    return size;
-  }
-  switch (state->request.on_data({data, size})) {
-    case ClientFlow::kContinue:
-      break;
-    case ClientFlow::kPause:
-      state->paused = true;
-      break;
-    case ClientFlow::kAbort:
-      state->response.status = {StatusCode::kUnavailable, "ended by the receiver"};
-      return 0;
-  }
-  return state->cancelled ? 0 : size;
-}
-
-Status ClientImpl::SetUp(ClientCallState* state) {
-  const auto& request = state->request;
-  if (auto status = CheckRequest(request); !status.ok()) return status;
-  if (pool.empty()) {
-    state->easy.reset(curl_easy_init());
-  } else {
-    state->easy = std::move(pool.back());
-    pool.pop_back();
-  }
-  CURL* easy = state->easy.get();
-  if (easy == nullptr) return {StatusCode::kExhausted, "out of memory"};
-
-  if (curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str()) != CURLE_OK) {
-    return InvalidArgument("the URL is longer than 8 MB");
-  }
-  curl_easy_setopt(easy, CURLOPT_PRIVATE, state);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, state->error.data());
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  if (!options.proxy_from_environment) curl_easy_setopt(easy, CURLOPT_PROXY, "");
-  if (!request.unix_socket.empty()) {
-    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
-  }
-  // curl reads zero as its default of five minutes.
-  const long connect_timeout = Millis(request.connect_timeout);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                   connect_timeout == 0 ? 1L << 30 : connect_timeout);
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, Millis(request.timeout));
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &OnHeader);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, state);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &OnBody);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, state);
-  if (request.on_data) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kStreamBufferBytes);
-  SetUpBody(state);
-  if (request.idle_timeout > Duration::zero()) {
-    state->idle_timer = std::make_unique<Timer>(loop, [this, state] { OnIdleTick(state); });
-    state->idle_timer->StartEvery(
-        std::max<Duration>(request.idle_timeout / kIdleTicks, std::chrono::milliseconds(1)));
-  }
-  return Status::Ok();
-}
-
-void ClientImpl::SetUpBody(ClientCallState* state) {
-  const auto& request = state->request;
-  CURL* easy = state->easy.get();
-  const auto body = request.body.view();
-  bool has_type = false;
-  bool has_accept = false;
-  curl_slist* list = curl_slist_append(nullptr, "Expect:");
-  for (const auto& header : request.headers) {
-    has_type |= NamesHeader(header, "Content-Type");
-    has_accept |= NamesHeader(header, "Accept");
-    list = curl_slist_append(list, header.c_str());
-  }
-  // Otherwise curl says that every body is a form.
-  if (!has_type) list = curl_slist_append(list, "Content-Type:");
-  if (!has_accept) list = curl_slist_append(list, "Accept:");
-  state->headers.reset(list);
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
-  if (request.method == "HEAD") {
-    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-  } else if (request.method == "GET" && body.empty()) {
-    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-  } else {
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
-    // Not copied by curl: the state holds the body's owner until the call has ended.
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.empty() ? "" : body.data());
-    if (request.method != "POST") {
-      curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-    }
-  }
-}
-
 void ClientImpl::Begin(const StatePtr& state) {
   state->client = this;
   state->index = calls.size();
-  state->response.endpoint = Endpoint(state->request.method, state->request.url);
+  state->response.endpoint = ClientEndpoint(state->request.method, state->request.url);
   calls.push_back(state);
   starting.push_back(state);
   work.Schedule();
@@ -408,21 +150,6 @@ void ClientImpl::TakeFinished() {
   }
 }
 
-Status ClientImpl::StatusOf(const ClientCallState& state, CURLcode code) const {
-  if (code == CURLE_OK) return Status::Ok();
-  if (!state.response.status.ok()) return state.response.status;
-  const char* why = state.error[0] != '\0' ? state.error.data() : curl_easy_strerror(code);
-  switch (code) {
-    case CURLE_URL_MALFORMAT:
-    case CURLE_BAD_FUNCTION_ARGUMENT:
-      return InvalidArgument(why);
-    case CURLE_OUT_OF_MEMORY:
-      return {StatusCode::kExhausted, why};
-    default:
-      return {StatusCode::kUnavailable, why};
-  }
-}
-
 void ClientImpl::Remove(ClientCallState* state) {
   const StatePtr keep = calls[state->index];
   if (state->added) curl_multi_remove_handle(multi, state->easy.get());
@@ -475,35 +202,12 @@ void ClientImpl::Cancel(ClientCallState* state) {
 
 void ClientImpl::OnIdleTick(ClientCallState* state) {
   if (state->paused || ++state->idle_ticks <= kIdleTicks) return;
-  Finish(state, {StatusCode::kUnavailable,
-                 fmt::format("nothing received for {} ms", Millis(state->request.idle_timeout))});
+  Finish(state, {StatusCode::kUnavailable, fmt::format("nothing received for {} ms",
+                                                       ClientMillis(state->request.idle_timeout))});
   Deliver();
 }
 
 }  // namespace internal
-
-ClientBody::ClientBody(std::string bytes)
-    : ClientBody(std::make_shared<const std::string>(std::move(bytes))) {}
-ClientBody::ClientBody(std::shared_ptr<const std::string> bytes)
-    : owner_(bytes), view_(bytes ? std::string_view(*bytes) : std::string_view()) {}
-ClientBody::ClientBody(std::string_view view, std::shared_ptr<const void> owner)
-    : owner_(std::move(owner)), view_(view) {}
-
-std::string_view ClientResponse::header(std::string_view name) const {
-  for (const auto& [key, value] : headers) {
-    if (SameName(key, name)) return value;
-  }
-  return {};
-}
-
-bool ClientResponse::has_header(std::string_view name) const {
-  return std::ranges::any_of(headers, [&](const auto& h) { return SameName(h.first, name); });
-}
-
-std::string ClientResponse::Describe() const {
-  if (!status.ok()) return fmt::format("{}: {}", endpoint, status.message());
-  return fmt::format("{}: answered {}", endpoint, code);
-}
 
 ClientCall& ClientCall::operator=(ClientCall&& other) noexcept {
   if (this != &other) {

@@ -38,6 +38,14 @@ class Router {
 
   /// A handler of a route with HEAD in its methods must change nothing when request.is_head().
   void Add(MethodSet methods, std::string path, Handler handler);
+  /// A member function as handler; `self` must outlive the router's use.
+  template <typename T>
+  void Add(MethodSet methods, std::string path, T* self,
+           void (T::*handler)(const Request&, Reply&)) {
+    Add(methods, std::move(path), [self, handler](const Request& request, Reply& reply) {
+      (self->*handler)(request, reply);
+    });
+  }
   /// A route that needs no token.
   void AddOpen(MethodSet methods, std::string path, Handler handler);
 

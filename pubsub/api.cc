@@ -5,10 +5,11 @@
 #include <algorithm>
 #include <array>
 
+#include "base/frames.h"
 #include "base/log.h"
+#include "base/names.h"
 #include "http/reply.h"
 #include "http/request.h"
-#include "pubsub/framed_batch.h"
 
 namespace rivulet {
 
@@ -61,17 +62,12 @@ PubsubApi::PubsubApi(Daemon& daemon, PubsubOptions options)
 }
 
 void PubsubApi::Install() {
-  const auto add = [this](MethodSet methods, const char* path,
-                          void (PubsubApi::*handler)(const Request&, Reply&)) {
-    daemon_.router().Add(methods, path, [this, handler](const Request& request, Reply& reply) {
-      (this->*handler)(request, reply);
-    });
-  };
-  add(kActs, "/pub", &PubsubApi::Publish);
-  add(kLooks, "/sub", &PubsubApi::Subscribe);
-  add(kLooks, "/stats", &PubsubApi::Stats);
-  add(kLooks, "/clients", &PubsubApi::Clients);
-  add(kLooks, "/topics", &PubsubApi::Topics);
+  Router& router = daemon_.router();
+  router.Add(kActs, "/pub", this, &PubsubApi::Publish);
+  router.Add(kLooks, "/sub", this, &PubsubApi::Subscribe);
+  router.Add(kLooks, "/stats", this, &PubsubApi::Stats);
+  router.Add(kLooks, "/clients", this, &PubsubApi::Clients);
+  router.Add(kLooks, "/topics", this, &PubsubApi::Topics);
   MetricRegistry& metrics = daemon_.metrics();
   metrics.AddGaugeFunction("rivulet_pubsub_subscribers", "Subscribers now.",
                            [this] { return static_cast<double>(subscribers_.size()); });
@@ -114,7 +110,7 @@ Result<std::uint64_t> PubsubApi::PublishBody(const Request& request, Topic* topi
   } else if (whole == "1") {
     topic->Publish(request.body());
   } else if (format == "framed") {
-    const auto messages = ParseFramedBatch(request.body());
+    const auto messages = ParseFrames(request.body());
     if (!messages.ok()) return messages.status();
     for (const std::string_view message : *messages) topic->Publish(message);
   } else {
@@ -156,8 +152,8 @@ void PubsubApi::Subscribe(const Request& request, Reply& reply) {
       return reply.Error(400, fmt::format("{} is not served yet: leave it out", parameter));
     }
   }
-  if (!client.empty() && !IsPlainName(client)) {
-    return reply.Error(400, "client must be 1 to 64 of the characters A-Z a-z 0-9 . _ -");
+  if (!client.empty() && !IsName(client)) {
+    return reply.Error(400, fmt::format("client: {}", kNameRule));
   }
   if (request.is_head()) return reply.Stream(FramingContentType(framing), nullptr);
   if (daemon_.server().draining()) return reply.Error(503, "the daemon is going down");

@@ -5,30 +5,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/names.h"
+
 namespace rivulet {
-
-namespace {
-
-constexpr std::size_t kMaxNameBytes = 64;
-
-bool IsNameByte(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-         c == '_' || c == '-';
-}
-
-}  // namespace
-
-bool IsPlainName(std::string_view name) {
-  return !name.empty() && name.size() <= kMaxNameBytes &&
-         std::all_of(name.begin(), name.end(), IsNameByte);
-}
 
 Result<Topic*> TopicSet::Get(std::string_view name) {
   if (Topic* const topic = Find(name)) return topic;
-  if (!IsPlainName(name)) {
+  if (!IsName(name)) {
     // The name itself may hold anything, so it is not repeated.
-    return InvalidArgument(
-        fmt::format("topic must be 1 to {} of the characters A-Z a-z 0-9 . _ -", kMaxNameBytes));
+    return InvalidArgument(fmt::format("topic: {}", kNameRule));
   }
   if (topics_.size() >= max_topics_ && !ForgetOne()) {
     return Status(StatusCode::kExhausted,

@@ -20,9 +20,6 @@
 
 namespace rivulet {
 
-/// [A-Za-z0-9._-]{1,64}, which names of topics and of clients must be.
-bool IsPlainName(std::string_view name);
-
 class TopicSet {
  public:
   explicit TopicSet(std::size_t max_topics) : max_topics_(max_topics) {}

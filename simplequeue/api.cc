@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "base/frames.h"
 #include "base/log.h"
+#include "base/names.h"
 #include "base/units.h"
 #include "http/reply.h"
 #include "http/request.h"
@@ -41,19 +43,14 @@ Status QueueApi::Open() {
 }
 
 void QueueApi::Install() {
-  const auto add = [this](MethodSet methods, const char* path,
-                          void (QueueApi::*handler)(const Request&, Reply&)) {
-    daemon_.router().Add(methods, path, [this, handler](const Request& request, Reply& reply) {
-      (this->*handler)(request, reply);
-    });
-  };
-  add(kActs, "/put", &QueueApi::Put);
-  add(kActsOrLooks, "/get", &QueueApi::Get);
-  add(kActs, "/mput", &QueueApi::MultiPut);
-  add(kActsOrLooks, "/mget", &QueueApi::MultiGet);
-  add(kLooks, "/dump", &QueueApi::Dump);
-  add(kLooks, "/stats", &QueueApi::Stats);
-  if (options_.enable_exit) add(kActs, "/exit", &QueueApi::Exit);
+  Router& router = daemon_.router();
+  router.Add(kActs, "/put", this, &QueueApi::Put);
+  router.Add(kActsOrLooks, "/get", this, &QueueApi::Get);
+  router.Add(kActs, "/mput", this, &QueueApi::MultiPut);
+  router.Add(kActsOrLooks, "/mget", this, &QueueApi::MultiGet);
+  router.Add(kLooks, "/dump", this, &QueueApi::Dump);
+  router.Add(kLooks, "/stats", this, &QueueApi::Stats);
+  if (options_.enable_exit) router.Add(kActs, "/exit", this, &QueueApi::Exit);
   daemon_.metrics().AddCollector([this](std::string* out) { WriteMetrics(out); });
 }
 
@@ -74,8 +71,8 @@ Queue* QueueApi::QueueToPut(const Request& request, Reply& reply) {
 bool QueueApi::QueueToRead(const Request& request, Reply& reply, Queue** queue) {
   const auto name = request.Param("queue");
   *queue = name ? queues_.Find(*name) : &queues_.default_queue();
-  if (*queue != nullptr || IsQueueName(*name)) return true;
-  reply.Error(400, "queue: must be 1 to 64 of A-Z a-z 0-9 . _ -");
+  if (*queue != nullptr || IsName(*name)) return true;
+  reply.Error(400, fmt::format("queue: {}", kNameRule));
   return false;
 }
 
@@ -137,7 +134,9 @@ void QueueApi::MultiPut(const Request& request, Reply& reply) {
   if (queue == nullptr) return;
   const auto for_each = [&](auto&& each) {
     if (format) {
-      for (const std::string_view frame : frames) each(frame);
+      for (const std::string_view frame : frames) {
+        if (!frame.empty()) each(frame);
+      }
     } else {
       ForEachRecord(batch, separator, each);
     }
@@ -185,8 +184,7 @@ void QueueApi::MultiGet(const Request& request, Reply& reply) {
   queue->Front(wanted, &front_);
   std::size_t bytes = 0;
   for (const Queue::Message& message : front_) {
-    bytes += message.body.size();
-    if (format) bytes += fmt::formatted_size("{}\n\n", message.body.size());
+    bytes += format ? FrameBytes(message.body) : message.body.size();
   }
   // A separator after every message but the last one of as many as were wanted.
   const std::size_t separators = front_.size() == wanted ? front_.size() - 1 : front_.size();
@@ -195,9 +193,7 @@ void QueueApi::MultiGet(const Request& request, Reply& reply) {
   if (out == nullptr) return;
   for (std::size_t i = 0; i < front_.size(); ++i) {
     if (format) {
-      const fmt::format_int size(front_[i].body.size());
-      out->append(size.data(), size.size()).push_back('\n');
-      out->append(front_[i].body).push_back('\n');
+      AppendFrame(out, front_[i].body);
     } else {
       out->append(front_[i].body);
       if (i < separators) out->append(separator);

@@ -1,10 +1,7 @@
-// Many messages in one body: cut at a separator, or framed (`BYTES\n` + body + `\n` for each).
+// Many messages in one body, cut at a separator. (Framed ones: base/frames.h.)
 #pragma once
 
 #include <string_view>
-#include <vector>
-
-#include "base/status.h"
 
 namespace rivulet {
 
@@ -21,9 +18,5 @@ void ForEachRecord(std::string_view body, std::string_view separator, Each&& eac
     begin = end + separator.size();
   }
 }
-
-/// The bodies of a framed batch, as views into it. One wrong frame refuses all; the message names
-/// the byte where it starts. Empty bodies are skipped, as everywhere.
-Result<std::vector<std::string_view>> ParseFrames(std::string_view batch);
 
 }  // namespace rivulet

@@ -2,18 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/log.h"
+#include "base/names.h"
 
 namespace rivulet {
-
-bool IsQueueName(std::string_view name) {
-  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  });
-}
 
 QueueSet::QueueSet(QueueLimits limits, std::size_t max_queues)
     : limits_(limits), max_queues_(max_queues) {
@@ -29,9 +21,9 @@ Queue* QueueSet::Find(std::string_view name) {
 
 Result<Queue*> QueueSet::FindOrMake(std::string_view name) {
   if (Queue* queue = Find(name)) return queue;
-  if (!IsQueueName(name)) {
-    return InvalidArgument(fmt::format("queue={}: must be 1 to 64 of A-Z a-z 0-9 . _ -",
-                                       EscapeControl(name.substr(0, 80))));
+  if (!IsName(name)) {
+    return InvalidArgument(
+        fmt::format("queue={}: {}", EscapeControl(name.substr(0, 80)), kNameRule));
   }
   if (queues_.size() >= max_queues_) {
     return Status(StatusCode::kExhausted,

@@ -18,8 +18,8 @@ class QueueSet {
  public:
   QueueSet(QueueLimits limits, std::size_t max_queues);
 
-  /// The queue of that name, made when there is none. kInvalidArgument for a name that is not
-  /// [A-Za-z0-9._-]{1,64}, kExhausted when there are max_queues already. O(log queues).
+  /// The queue of that name, made when there is none. kInvalidArgument for what IsName()
+  /// does not accept, kExhausted when there are max_queues already. O(log queues).
   Result<Queue*> FindOrMake(std::string_view name);
   /// nullptr when no put has made it.
   Queue* Find(std::string_view name);
@@ -36,8 +36,5 @@ class QueueSet {
   std::map<std::string, std::unique_ptr<Queue>, std::less<>> queues_;
   Queue* default_queue_ = nullptr;
 };
-
-/// True for [A-Za-z0-9._-]{1,64}.
-bool IsQueueName(std::string_view name);
 
 }  // namespace rivulet

@@ -111,8 +111,13 @@ class DemoTest(unittest.TestCase):
     def test_the_real_hour_gives_the_figures_computed_here(self):
         if not os.path.exists(REAL):
             self.skipTest("../shared/data/usagov_clicks.jsonl is not here")
-        expected = self.check(REAL, self.play(REAL))
+        text = self.play(REAL)
+        expected = self.check(REAL, text)
         self.assertEqual((expected.clicks, expected.heartbeats), (3440, 120))
+        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+            shown = re.search(r"^\$ make demo$(.*?)^```$", file.read(), re.MULTILINE | re.DOTALL)
+        result = shown.group(1)[shown.group(1).index("  clicks "):]
+        self.assertIn(result, text, "README.md shows another result")
 
     def test_generated_clicks_with_malformed_lines_give_the_figures_computed_here(self):
         with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:

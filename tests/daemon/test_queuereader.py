@@ -15,6 +15,8 @@ import urllib.parse
 import harness
 from harness import Daemon, Sink, get, post, run_program, wait_until
 
+SANITIZED = True
+
 PLUGIN = """
 #include <stdexcept>
 #include "queuereader/task.h"

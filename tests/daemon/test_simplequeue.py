@@ -136,7 +136,7 @@ class Batches(unittest.TestCase):
         with Daemon("simplequeue") as queue:
             answer = post(queue.url("/mput?format=framed"), b"1\na\n9\nshort\n")
             self.assertEqual(answer.status, 400)
-            self.assertIn("byte 4", answer.text)
+            self.assertIn("at byte 4", answer.text)
             self.assertEqual(stats(queue)["depth"], 0)
             self.assertEqual(post(queue.url("/mput?format=xml"), b"a").status, 400)
 

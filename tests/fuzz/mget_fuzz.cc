@@ -7,10 +7,11 @@
 #include <string>
 #include <string_view>
 
+#include "base/frames.h"
+#include "base/names.h"
 #include "base/units.h"
 #include "http/query.h"
 #include "simplequeue/batch.h"
-#include "simplequeue/queue_set.h"
 
 namespace {
 
@@ -29,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const auto items = rivulet::ParseUint(rivulet::FindParameter(query, "items").value_or("1"));
   if (items.ok()) Require(rivulet::ParseUint(fmt::format("{}", *items)).ok());
   const auto name = rivulet::FindParameter(query, "queue");
-  if (name && rivulet::IsQueueName(*name)) Require(name->size() <= 64);
+  if (name && rivulet::IsName(*name)) Require(name->size() <= 64);
 
   const std::string separator = rivulet::FindParameter(query, "separator").value_or("\n");
   if (!separator.empty()) {

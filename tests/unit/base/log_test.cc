@@ -91,7 +91,7 @@ TEST_CASE("log: control bytes and what is not UTF-8 are escaped") {
 }
 
 TEST_CASE("log: a message is cut at 1 KiB, between characters and escapes") {
-  for (const std::string& unit : {"x", "\xc3\xa9", "\n", "\xff", "\xf0\x9f\x98\x80"}) {
+  for (const std::string unit : {"x", "\xc3\xa9", "\n", "\xff", "\xf0\x9f\x98\x80"}) {
     const LogFile log;
     std::string message;
     while (message.size() < 5000) message += unit;
