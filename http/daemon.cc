@@ -1,15 +1,13 @@
 #include "http/daemon.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
 
 #include "base/log.h"
+#include "base/token_file.h"
 #include "base/units.h"
 #include "base/version.h"
 #include "http/page.h"
@@ -19,29 +17,6 @@
 namespace rivulet {
 
 namespace {
-
-constexpr std::size_t kMaxTokenBytes = 4096;
-
-// The first line of a file that only its owner (and group) may read.
-Result<std::string> ReadTokenFile(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return IoError("--auth-token-file=" + path, errno);
-  struct stat info {};
-  char buffer[kMaxTokenBytes];
-  const bool readable_by_others = fstat(fd, &info) == 0 && (info.st_mode & S_IROTH) != 0;
-  const ssize_t got = read(fd, buffer, sizeof buffer);
-  close(fd);
-  if (readable_by_others) {
-    return InvalidArgument("--auth-token-file=" + path +
-                           ": must not be readable by others (chmod 600)");
-  }
-  if (got < 0) return IoError("--auth-token-file=" + path, errno);
-  std::string token(buffer, static_cast<std::size_t>(got));
-  token.resize(token.find_first_of("\r\n") == std::string::npos ? token.size()
-                                                                : token.find_first_of("\r\n"));
-  if (token.empty()) return InvalidArgument("--auth-token-file=" + path + ": must hold a token");
-  return token;
-}
 
 std::vector<std::string> HostsOfOrigins(const std::vector<std::string>& origins) {
   std::vector<std::string> hosts;
@@ -157,7 +132,7 @@ Status Daemon::Listen() {
   config.allow_origins = options_.allow_origins;
   config.access_log = options_.access_log;
   if (!options_.auth_token_file.empty()) {
-    auto token = ReadTokenFile(options_.auth_token_file);
+    auto token = ReadTokenFile("auth-token-file", options_.auth_token_file);
     if (!token.ok()) return token.status();
     config.token = std::move(token).value();
   }

@@ -109,7 +109,7 @@ int ReaderProgram::Run(int argc, const char* const* argv) {
     return *code;
   }
   auto tasks = registry_.MakeAll(options.tasks);
-  if (!tasks.ok()) return declared.Fail(tasks.status().message());
+  if (!tasks.ok()) return declared.Fail("--task: " + tasks.status().message());
   NamedTask giveup;
   if (!options.requeue_giveup.empty()) {
     auto made = registry_.Make(options.requeue_giveup);

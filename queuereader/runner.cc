@@ -58,14 +58,6 @@ void Runner::PumpSoon() {
   if (pump_posted_) return;
   pump_posted_ = true;
   loop_.Post([this] {
-    // The loop turns once more, so that a request that was started is on its way meanwhile.
-    if (std::exchange(yield_, false)) {
-      loop_.Post([this] {
-        pump_posted_ = false;
-        Pump();
-      });
-      return;
-    }
     pump_posted_ = false;
     Pump();
   });
@@ -154,8 +146,6 @@ bool Runner::RunNext() {
     next_.reset();
     at_ = 0;
     StartFetch();
-    yield_ = true;
-    return false;
   }
   const Delivery& message = current_.messages[at_++];
   RunMessage(message, current_.body(message));

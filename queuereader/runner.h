@@ -99,7 +99,6 @@ class Runner {
   bool requeued_since_fetch_ = false;  // an answer of kEnded may not know of it
   bool put_back_ = false;              // Drain() has given everything back
   bool pump_posted_ = false;
-  bool yield_ = false;
   MonoTime fetch_at_{};  // not before
   MonoTime paused_until_{};
   std::optional<MonoTime> empty_since_;

@@ -1,5 +1,7 @@
 #include "tasks/moments.h"
 
+#include <cmath>
+
 namespace rivulet {
 
 MomentsTask::MomentsTask(TaskArgs& args)
@@ -11,7 +13,7 @@ Outcome MomentsTask::Run(const Message& message) {
     std::optional<double> minus = message.Number(minus_);
     value = minus ? std::optional<double>(*value - *minus) : std::nullopt;
   }
-  if (value) {
+  if (value && std::isfinite(*value)) {
     moments_.Update(*value);
   } else {
     ++skipped_;

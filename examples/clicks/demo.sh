@@ -82,24 +82,32 @@ poll() {
   stats=$(ask "$queue/stats") || fail "simplequeue does not answer"
   puts=$(sed -n 's/^puts: *//p' <<<"$stats")
   depth=$(sed -n 's/^depth: *//p' <<<"$stats")
-  taken=$((puts - depth))
 }
 
-last_ms=$(date +%s%3N) last_taken=0 taken_rate=0 last_shown=''
+# What queuereader logs of its progress, in days: "INFO 500 messages, 99/s; ... mean=S stddev=S ..."
+found() {
+  tail -n 1 "$work/queuereader.err" | awk -v RS='[ ;\n]+' '
+    $0 == "messages," { taken = last }
+    { last = $0 }
+    sub(/^mean=/, "") { mean = $0 }
+    sub(/^stddev=/, "") { deviation = $0 }
+    sub(/^skewness=/, "") { skewness = $0 }
+    END {
+      printf "processed %7d", taken
+      if (deviation > 0)
+        printf "   age %.1f +- %.1f days, skewness %.2f", mean / 86400, deviation / 86400, skewness
+    }'
+}
+
+last_shown=''
 show() {
-  local now text
-  now=$(date +%s%3N)
-  if [ $((now - last_ms)) -ge 500 ]; then
-    taken_rate=$(((taken - last_taken) * 1000 / (now - last_ms)))
-    last_ms=$now last_taken=$taken
-  fi
-  text=$(printf '  published %7d   queued %7d   waiting %6d   taken %7d   %6d/s' \
-    "$received" "$puts" "$depth" "$taken" "$taken_rate")
+  local text
+  text=$(printf '  published %7d   waiting %5d   %s' "$received" "$depth" "$(found)")
   if [ -t 1 ]; then
     printf '\r\033[K%s' "$text"
-  elif [ "$((now / 1000))" != "$last_shown" ]; then
+  elif [ "$(date +%s)" != "$last_shown" ]; then
     echo "$text" # a line a second where there is no terminal
-    last_shown=$((now / 1000))
+    last_shown=$(date +%s)
   fi
 }
 
@@ -126,7 +134,7 @@ start "$bin/ps_to_http" --pubsub-url="http://127.0.0.1:$pubsub/sub?multipart=0" 
 bridge=$started
 start "$bin/queuereader" --source="http://127.0.0.1:$queue" --failed-message-dir="$work/failed" \
   --task=count --task=moments:field=t,minus=hc --task=top:field=c,k=1000 --task=top:field=r,k=1000 \
-  --sleeptime-queue-empty=50ms --summary-format=json
+  --sleeptime-queue-empty=50ms --summary-format=json --stats-interval=200ms
 reader=$started
 echo "pubsub on port $pubsub -> ps_to_http -> simplequeue on port $queue -> queuereader"
 
