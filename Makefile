@@ -32,9 +32,12 @@ endif
 CPPFLAGS += -I. -isystem third_party/include -D_FILE_OFFSET_BITS=64 -DRAPIDJSON_HAS_STDSTRING=1
 CXXFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 # g++ 12 warns of the standard library's own uninitialized members where code is instrumented.
-CXXFLAGS_asan := -O1 -g -Wno-maybe-uninitialized -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS
-CXXFLAGS_tsan := -O1 -g -Wno-maybe-uninitialized -fsanitize=thread
+CXXFLAGS_asan := -O1 -g1 -Wno-maybe-uninitialized -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS
+CXXFLAGS_tsan := -O1 -g1 -Wno-maybe-uninitialized -fsanitize=thread
 CXXFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# Tests are compiled more often than they run.
+$(BUILD)/obj/tests/%.o: CXXFLAGS_release := -O1 -g1
+$(BUILD)/obj/tests/%.o: CXXFLAGS_asan := $(subst -O1,-O0,$(CXXFLAGS_asan))
 CXXFLAGS_ALL = -std=c++20 -fPIC -pthread $(WARNINGS) $(CXXFLAGS_$(FLAVOUR)) $(CXXFLAGS)
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread

@@ -115,7 +115,7 @@ Timer::~Timer() = default;
 
 void Timer::Fire() {
   if (!repeats_) {
-    // libevent counts on a clock of some milliseconds' grain, read when it last woke up: early.
+    // libevent counts on a clock with a grain of some milliseconds, and may be that much early.
     const Duration left = deadline_ - SystemClock().Now();
     if (left > Duration::zero()) {
       const timeval wait = ToTimeval(left);
@@ -164,7 +164,9 @@ Deferred::Deferred(EventLoop& loop, std::function<void()> callback)
           [](evutil_socket_t, short, void* self) {
             auto* deferred = static_cast<Deferred*>(self);
             deferred->scheduled_ = false;
-            deferred->callback_();
+            // A copy, because the callback may destroy this.
+            const auto run = deferred->callback_;
+            run();
           },
           this)) {
   if (!event_) Die("event_new");
@@ -209,7 +211,9 @@ SignalWatcher::SignalWatcher(EventLoop& loop, int signal_number, std::function<v
       event_(event_new(
           loop.base(), signal_number, EV_SIGNAL | EV_PERSIST,
           [](evutil_socket_t, short, void* self) {
-            static_cast<SignalWatcher*>(self)->callback_();
+            // A copy, because the callback may destroy this watcher.
+            const auto run = static_cast<SignalWatcher*>(self)->callback_;
+            run();
           },
           this)) {
   if (!event_) Die("event_new");

@@ -292,9 +292,8 @@ std::optional<int> Options::Impl::ParseConfigLine(std::string_view line, const s
                     meant.empty() || meant == name ? "" : fmt::format("; did you mean {}?", meant)),
         2);
   }
-  // Checked although the command line wins, so that a mistake does not wait for another day.
-  const bool wins = std::find(fixed.begin(), fixed.end(), spec) == fixed.end();
-  if (!wins) return std::nullopt;
+  const bool overruled = std::find(fixed.begin(), fixed.end(), spec) != fixed.end();
+  if (overruled) return std::nullopt;
   if (const Status status = Set(spec, value); !status.ok()) {
     return Complain(
         fmt::format("{}: {} = {}: {}", where, Shown(written), Shown(value), status.message()), 2);

@@ -49,8 +49,8 @@ namespace rivulet {
 class ClientBody {
  public:
   ClientBody() = default;
-  ClientBody(std::string bytes);                         // NOLINT(*-explicit-*): reads as its bytes
-  ClientBody(std::shared_ptr<const std::string> bytes);  // NOLINT(*-explicit-*)
+  ClientBody(std::string bytes);  // NOLINT(*-explicit-*): reads as its bytes
+  ClientBody(const std::shared_ptr<const std::string>& bytes);  // NOLINT(*-explicit-*)
   /// A view into bytes that `owner` keeps alive; with no owner the caller keeps them alive and
   /// unchanged until the call has ended.
   ClientBody(std::string_view view, std::shared_ptr<const void> owner);

@@ -69,8 +69,8 @@ struct ClientImpl {
 
   static int OnSocket(CURL*, curl_socket_t fd, int what, void* self, void*);
   static int OnTimer(CURLM*, long timeout_ms, void* self);
-  static std::size_t OnHeader(char* data, std::size_t, std::size_t size, void* state);
-  static std::size_t OnBody(char* data, std::size_t, std::size_t size, void* state);
+  static std::size_t OnHeader(char* data, std::size_t, std::size_t size, void* user);
+  static std::size_t OnBody(char* data, std::size_t, std::size_t size, void* user);
 
   EventLoop& loop;
   ClientOptions options;

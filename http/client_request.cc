@@ -220,7 +220,7 @@ Status ClientImpl::StatusOf(const ClientCallState& state, CURLcode code) const {
 
 ClientBody::ClientBody(std::string bytes)
     : ClientBody(std::make_shared<const std::string>(std::move(bytes))) {}
-ClientBody::ClientBody(std::shared_ptr<const std::string> bytes)
+ClientBody::ClientBody(const std::shared_ptr<const std::string>& bytes)
     : owner_(bytes), view_(bytes ? std::string_view(*bytes) : std::string_view()) {}
 ClientBody::ClientBody(std::string_view view, std::shared_ptr<const void> owner)
     : owner_(std::move(owner)), view_(view) {}

@@ -173,6 +173,13 @@ int Daemon::Run() {
   const Status drained = on_drained_ ? on_drained_() : Status::Ok();
   if (!drained.ok()) LogError("{}", drained.message());
   RemovePidFile(options_.process);
+  // The watchers go now, and with them our handlers: one more SIGTERM must not kill a process that
+  // has done its work.
+  sigset_t stops;
+  sigemptyset(&stops);
+  sigaddset(&stops, SIGTERM);
+  sigaddset(&stops, SIGINT);
+  sigprocmask(SIG_BLOCK, &stops, nullptr);
   return drained.ok() ? 0 : 1;
 }
 

@@ -116,7 +116,8 @@ void Serve(Reply& reply, std::string_view type, std::string_view content) {
 
 }  // namespace
 
-void AddPageRoutes(Router* router, const std::string& program, std::vector<std::string> hosts) {
+void AddPageRoutes(Router* router, const std::string& program,
+                   const std::vector<std::string>& hosts) {
   const std::string html = fmt::format(kHtml, program);
   router->Add(kLooks, "/", [html, hosts](const Request& request, Reply& reply) {
     const std::string_view host = WithoutPort(request.Header("Host").value_or(""));

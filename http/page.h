@@ -11,6 +11,7 @@ namespace rivulet {
 /// Adds /, /page.js and /page.css. The daemon's /stats must answer ?format=json.
 /// `hosts`: names besides numeric addresses and localhost that a browser may have asked for. Others
 /// are refused with 400, so that a foreign name rebound to this address reads nothing.
-void AddPageRoutes(Router* router, const std::string& program, std::vector<std::string> hosts);
+void AddPageRoutes(Router* router, const std::string& program,
+                   const std::vector<std::string>& hosts);
 
 }  // namespace rivulet

@@ -57,10 +57,10 @@ class QueueSource final : public Source {
 
   Status AddQueue(const std::string& url);
   void FetchNext();
-  void FetchFrom(std::size_t queue);
-  void OnFetched(std::size_t queue, const ClientResponse& response);
+  void FetchFrom(std::size_t index);
+  void OnFetched(std::size_t index, const ClientResponse& response);
   /// False when nothing in it could be a message.
-  bool Deliver(std::size_t queue, bool whole);
+  bool Deliver(std::size_t index, bool whole);
   void EndRound();
   void SendNext();
   void OnPut(const ClientResponse& response);

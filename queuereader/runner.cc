@@ -34,7 +34,7 @@ Runner::Runner(EventLoop& loop, const Clock& clock, RunnerConfig config, Source&
   source_.Listen({
       .fetched = [this](Batch batch) { OnFetched(std::move(batch)); },
       .requeued = [this] { PumpSoon(); },
-      .refused = [this](std::string body, const Status& why) { OnRefused(std::move(body), why); },
+      .refused = [this](const std::string& body, const Status& why) { OnRefused(body, why); },
   });
 }
 
@@ -206,7 +206,7 @@ void Runner::SetAside(std::uint32_t origin, std::string_view body, Aside kind,
               "cannot set a message aside, so the reader stops: " + status.message()));
 }
 
-void Runner::OnRefused(std::string body, const Status& why) {
+void Runner::OnRefused(const std::string& body, const Status& why) {
   SetAside(0, body, Aside::kNotPutBack, why.message());
   PumpSoon();
 }

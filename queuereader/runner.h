@@ -66,7 +66,7 @@ class Runner {
   void HoldBack(const Delivery& message, std::string_view body, WallTime due);
   void Requeue(std::uint32_t origin, std::string body);
   void SetAside(std::uint32_t origin, std::string_view body, Aside kind, std::string_view why);
-  void OnRefused(std::string body, const Status& why);
+  void OnRefused(const std::string& body, const Status& why);
   bool HasMessages() const;
   bool Idle() const;
   void ScheduleWake();

@@ -33,7 +33,7 @@ class TaskRegistry {
   void AddFunction(std::string name, std::function<Outcome(const Message&)> run);
 
   /// Makes the task of a spec. Errors name the spec and what would be right.
-  Result<NamedTask> Make(std::string_view spec) const;
+  Result<NamedTask> Make(std::string_view text) const;
   /// As Make() for each; refuses two of the same name.
   Result<std::vector<NamedTask>> MakeAll(const std::vector<std::string>& specs) const;
   /// "count, moments, print".

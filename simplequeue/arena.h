@@ -39,8 +39,8 @@ class Arena {
       if (byte < 0x80) return {at, size};
     }
   }
-  /// Releases so many bodies of one block.
-  void Release(std::uint32_t block, std::uint32_t bodies = 1);
+  /// Releases so many bodies of the block of that number (a location's `block`).
+  void Release(std::uint32_t number, std::uint32_t bodies = 1);
 
   /// Memory taken from the system for bodies now.
   std::size_t allocated_bytes() const { return allocated_bytes_; }

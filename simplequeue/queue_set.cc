@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "base/log.h"
 #include "base/names.h"
 
 namespace rivulet {
@@ -22,8 +21,8 @@ Queue* QueueSet::Find(std::string_view name) {
 Result<Queue*> QueueSet::FindOrMake(std::string_view name) {
   if (Queue* queue = Find(name)) return queue;
   if (!IsName(name)) {
-    return InvalidArgument(
-        fmt::format("queue={}: {}", EscapeControl(name.substr(0, 80)), kNameRule));
+    // The name itself may hold anything, so it is not repeated.
+    return InvalidArgument(fmt::format("queue: {}", kNameRule));
   }
   if (queues_.size() >= max_queues_) {
     return Status(StatusCode::kExhausted,

@@ -77,11 +77,13 @@ ask() { curl -sS --max-time 10 "http://127.0.0.1:$1"; }
 # The figures that are shown live; each program counts for itself.
 poll() {
   local stats
-  stats=$(ask "$pubsub/stats") || fail "pubsub does not answer"
-  received=$(sed -n 's/^Messages received: *//p' <<<"$stats")
+  # The end of the stream first, so that no message is seen further on than at its start.
+  progress=$(found)
   stats=$(ask "$queue/stats") || fail "simplequeue does not answer"
   puts=$(sed -n 's/^puts: *//p' <<<"$stats")
   depth=$(sed -n 's/^depth: *//p' <<<"$stats")
+  stats=$(ask "$pubsub/stats") || fail "pubsub does not answer"
+  received=$(sed -n 's/^Messages received: *//p' <<<"$stats")
 }
 
 # What queuereader logs of its progress, in days: "INFO 500 messages, 99/s; ... mean=S stddev=S ..."
@@ -102,7 +104,7 @@ found() {
 last_shown=''
 show() {
   local text
-  text=$(printf '  published %7d   waiting %5d   %s' "$received" "$depth" "$(found)")
+  text=$(printf '  published %7d   waiting %5d   %s' "$received" "$depth" "$progress")
   if [ -t 1 ]; then
     printf '\r\033[K%s' "$text"
   elif [ "$(date +%s)" != "$last_shown" ]; then

@@ -179,7 +179,7 @@ class SubscribeTest(PubsubTest):
             self.assertEqual(reader.read_exactly(6), b"hello\n")
             self.daemon.signal(signal.SIGTERM)
             self.assertEqual(reader.read_to_close(), b"")
-            self.assertEqual(self.daemon.wait(), 0)
+        self.assertEqual(self.daemon.wait(), 0)
         self.assertEqual(self.daemon.wait(), 0)
 
     def test_head_answers_the_head_and_does_not_subscribe(self):
@@ -227,7 +227,7 @@ class SubscribeTest(PubsubTest):
             self.publish(b"last")
             self.daemon.signal(signal.SIGTERM)
             self.assertEqual(reader.read_to_end(), b"last\n")
-            self.assertEqual(self.daemon.wait(), 0)
+        self.assertEqual(self.daemon.wait(), 0)
 
     def test_a_large_message_comes_whole(self):
         message = bytes(range(256)) * 40_000
@@ -341,7 +341,12 @@ class SlowConsumerTest(unittest.TestCase):
             slow = Subscriber(daemon.port, query, first)
             quick = Subscriber(daemon.port)
             got = []
-            reading = threading.Thread(target=lambda: got.append(quick.read_to_end()))
+
+            def read():
+                with quick:  # closed when the stream has ended: the daemon waits for that
+                    got.append(quick.read_to_end())
+
+            reading = threading.Thread(target=read)
             reading.start()
             count = self.publish_until(daemon, lambda: self.kicked(daemon) > 0)
             stats = get(daemon.url("/stats?format=json")).json()
@@ -368,7 +373,6 @@ class SlowConsumerTest(unittest.TestCase):
             reading.join(20)
             self.assertEqual(got[0], b"".join(
                 b"%06d" % i + self.MESSAGE[6:] + b"\n" for i in range(count)) + b"more\n")
-            quick.close()
             self.assertIn("kicked", daemon.stderr())
 
     def test_a_stalled_subscriber_of_lines_is_kicked_and_told_in_a_line(self):
@@ -407,8 +411,9 @@ class SlowConsumerTest(unittest.TestCase):
                 reading.join(20)
 
     def drain(self, reader):
-        while reader.read_chunk():
-            pass
+        with reader:
+            while reader.read_chunk():
+                pass
 
     def test_a_burst_does_not_kick_who_reads(self):
         with Daemon("pubsub", "--max-pending=64KiB") as daemon, Subscriber(daemon.port) as reader:

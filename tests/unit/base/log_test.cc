@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <regex>
 #include <sstream>
+#include <string>
 
 #include "base/json.h"
 
@@ -38,7 +38,18 @@ class LogFile {
   std::string path_;
 };
 
-const char kTime[] = R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)";
+// `line` with each digit of a time made 0, so that it can be compared.
+std::string Zeroed(std::string line) {
+  for (std::size_t at = 0; (at = line.find('Z', at)) != std::string::npos; ++at) {
+    if (at < 23) continue;
+    for (std::size_t i = at - 23; i < at; ++i) {
+      if (line[i] >= '0' && line[i] <= '9') line[i] = '0';
+    }
+  }
+  return line;
+}
+
+const std::string kTime = "0000-00-00T00:00:00.000Z";
 
 }  // namespace
 
@@ -47,8 +58,8 @@ TEST_CASE("log: a text line is time, level and message") {
   LogInfo("queue {} made", "clicks");
   LogWarning("w");
   LogError("e");
-  CHECK(std::regex_match(log.Text(), std::regex(std::string(kTime) + " INFO queue clicks made\n" +
-                                                kTime + " WARNING w\n" + kTime + " ERROR e\n")));
+  CHECK(Zeroed(log.Text()) ==
+        kTime + " INFO queue clicks made\n" + kTime + " WARNING w\n" + kTime + " ERROR e\n");
 }
 
 TEST_CASE("log: lines below the level are not written") {
@@ -68,8 +79,7 @@ TEST_CASE("log: a JSON line is an object with time, level, program and message")
   const std::string text = log.Text();
   JsonDocument document;
   REQUIRE(document.Parse(text).ok());
-  CHECK(std::regex_match(std::string(JsonText(*FindMember(document.root(), "time"))),
-                         std::regex(kTime)));
+  CHECK(Zeroed(std::string(JsonText(*FindMember(document.root(), "time")))) == kTime);
   CHECK(JsonText(*FindMember(document.root(), "level")) == "info");
   CHECK(JsonText(*FindMember(document.root(), "program")) == "tester");
   CHECK(JsonText(*FindMember(document.root(), "message")) == "a \"b\" \\n \\xff");
