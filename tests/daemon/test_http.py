@@ -1,125 +1,22 @@
-"""The HTTP server under real daemons: hostile input, limits and deadlines (promises P7 and P8), back
-pressure, drain, tokens, origins, unix sockets, and the endpoints all daemons share."""
+"""The HTTP server under real daemons: limits and deadlines (promises P7 and P8), back pressure, drain,
+tokens, origins, unix sockets, and the endpoints all daemons share. (Hostile input: test_hostile.py.)"""
 
-import importlib.util
 import json
 import os
 import re
 import resource
 import select
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 import unittest
-import unittest.mock
 
-from harness import ROOT, Connection, Daemon, get, post, raw_request, request, wait_until
+from harness import Connection, Daemon, get, post, raw_request, request, wait_until
+from servers import each_server
 
-SHARED = os.environ.get("RIVULET_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
-HOSTILE = os.path.join(SHARED, "hostile")
+SANITIZED = True  # run.py runs this file against the sanitized programs too
 ASAN = "asan" in os.environ.get("RIVULET_BIN_DIR", "")
-# Where a daemon answers GET, and what the hostile cases are sent to.
-PATHS = {"simplequeue": "/get", "pubsub": "/stats"}
 GET = b"GET %s HTTP/1.1\r\nHost: h\r\n\r\n"
-
-
-def each_server(test):
-    """Runs the test against both servers."""
-    def run(self):
-        for name, path in PATHS.items():
-            with self.subTest(daemon=name):
-                test(self, name, path)
-    run.__name__ = test.__name__
-    run.__doc__ = test.__doc__
-    return run
-
-
-class HostileInput(unittest.TestCase):
-    def setUp(self):
-        if not os.path.isdir(HOSTILE):
-            self.skipTest("%s is not there" % HOSTILE)
-
-    @each_server
-    def test_all_hostile_cases_are_answered_as_they_should(self, name, path):
-        with Daemon(name, "--max-body-size=32MiB", "--enable-logging") as daemon:
-            before = daemon.resident_bytes()
-            done = subprocess.run(
-                [sys.executable, os.path.join(HOSTILE, "run_hostile.py"), "127.0.0.1", str(daemon.port),
-                 os.path.join(HOSTILE, "http_hostile.tsv"), path],
-                capture_output=True, text=True, timeout=120)
-            failed = [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
-            self.assertEqual((done.returncode, failed), (0, []), done.stdout[-500:] + done.stderr)
-            self.assertIn("148/148", done.stdout)
-            start = time.monotonic()
-            self.assertEqual(get(daemon.url("/ping")).body, b"OK")
-            self.assertLess(time.monotonic() - start, 2.0 if ASAN else 0.2)
-            if not ASAN:  # freed memory is kept from reuse there
-                self.assertLess(daemon.resident_bytes() - before, 2 * (32 << 20))
-            log = daemon.stderr()
-            self.assertNotIn("CANARY", log)
-            self.assertIsNone(re.search(r"[\x00-\x09\x0b-\x1f]", log))
-
-    @each_server
-    def test_a_cut_at_any_byte_changes_no_outcome(self, name, path):
-        # The script reads its arguments when it is loaded.
-        with unittest.mock.patch.object(sys, "argv", ["run_hostile.py", "127.0.0.1", "0", "", path]):
-            spec = importlib.util.spec_from_file_location(
-                "run_hostile", os.path.join(HOSTILE, "run_hostile.py"))
-            run_hostile = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(run_hostile)
-        with open(os.path.join(HOSTILE, "http_hostile.tsv")) as file:
-            rows = [line.rstrip("\n").split("\t") for line in file.read().split("\n")[1:61] if line]
-        cases = []
-        for case, _, text, outcomes in rows:
-            parts = run_hostile.expand(text.replace("/echo", path))
-            if len(parts) == 1 and len(parts[0]) <= 400:
-                cases.append((case, parts[0], outcomes))
-        self.assertGreater(len(cases), 40)
-        with Daemon(name, "--max-body-size=32MiB") as daemon:
-            for case, data, outcomes in cases:
-                whole = observe_cut([(data, len(data))], daemon.port)[0]
-                cuts = observe_cut([(data, cut) for cut in range(1, len(data))], daemon.port)
-                different = [i + 1 for i, seen in enumerate(cuts) if seen != whole]
-                self.assertEqual(different, [], "%s: cut at these bytes it is not %r" % (case, whole))
-
-
-def observe_cut(jobs, port):
-    """Sends each (bytes, cut) in two pieces, all at once, and tells (statuses, closed) of each."""
-    sockets = []
-    for data, cut in jobs:
-        s = socket.create_connection(("127.0.0.1", port))
-        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        s.sendall(data[:cut])
-        sockets.append(s)
-    # An answer to a later connection tells that the first pieces have been read.
-    get("http://127.0.0.1:%d/ping" % port)
-    for s, (data, cut) in zip(sockets, jobs):
-        try:
-            s.sendall(data[cut:])
-        except OSError:
-            pass  # refused by the first piece already
-    seen = [b""] * len(sockets)
-    closed = [False] * len(sockets)
-    quiet_until = time.monotonic() + 0.3
-    waiting = {s: i for i, s in enumerate(sockets)}
-    while waiting and time.monotonic() < quiet_until:
-        ready, _, _ = select.select(list(waiting), [], [], 0.05)
-        for s in ready:
-            try:
-                data = s.recv(65536)
-            except ConnectionResetError:
-                data = b""
-            index = waiting[s]
-            seen[index] += data
-            if not data:
-                closed[index] = True
-                del waiting[s]
-            quiet_until = max(quiet_until, time.monotonic() + 0.15)
-    for s in sockets:
-        s.close()
-    return [(re.findall(rb"HTTP/1\.1 (\d+)", text), end) for text, end in zip(seen, closed)]
 
 
 class Protocol(unittest.TestCase):
