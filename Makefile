@@ -160,14 +160,19 @@ fuzz:  ## run each fuzz target for FUZZ_SECONDS (30)
 
 .PHONY: benches bench bench-peers
 benches: $(BENCHES)
-bench: deps-build  ## measure, print the table and write bench/RESULTS.md
+# The table goes to build/, so that measuring changes no file of the repository; what is to be kept is
+# written there by `make bench-peers RESULTS=bench/RESULTS.md`.
+RESULTS ?= build/bench/RESULTS.md
+bench: deps-build  ## measure, print the table and write it to build/bench/RESULTS.md
 	@scripts/deps.sh --quiet bench
 	@$(MAKE) -s --no-print-directory all benches
-	@$(PYTHON) -B bench/run.py --bin=$(BIN) --bench=$(BUILD)/bench
-bench-peers: deps-build  ## the same beside the peers that Debian carries
+	@mkdir -p $(dir $(RESULTS))
+	@$(PYTHON) -B bench/run.py --bin=$(BIN) --bench=$(BUILD)/bench --output=$(RESULTS)
+bench-peers: deps-build  ## the same beside the peers that Debian carries (RESULTS=bench/RESULTS.md keeps it)
 	@scripts/deps.sh --quiet bench bench-peers
 	@$(MAKE) -s --no-print-directory all benches
-	@$(PYTHON) -B bench/run.py --bin=$(BIN) --bench=$(BUILD)/bench --peers
+	@mkdir -p $(dir $(RESULTS))
+	@$(PYTHON) -B bench/run.py --bin=$(BIN) --bench=$(BUILD)/bench --peers --output=$(RESULTS)
 
 .PHONY: lint format
 lint:  ## check include directions, format, clang-tidy, shell scripts, man pages

@@ -17,7 +17,6 @@ libevent-dev is the event loop
 libcurl4-openssl-dev makes outgoing HTTP requests
 rapidjson-dev parses JSON
 libfmt-dev formats text
-libcli11-dev parses options
 python3 formats the demo's result and runs the tests
 curl asks the daemons in the demo and the examples" ;;
     test) echo "
