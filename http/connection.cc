@@ -211,6 +211,7 @@ void Connection::Dispatch(const char* head_base, std::string_view body) {
   parser_.Reset();
   if (source_) {
     state_ = State::kStreaming;
+    WatchPeer();
   } else if (pending_ != nullptr) {
     state_ = State::kDeferred;
   } else {
@@ -319,7 +320,7 @@ void Connection::Drain() {
   close_after_answer_ = true;
   switch (state_) {
     case State::kHead:
-      if (!parser_.started() && unsent_.empty() && held_.empty()) Close();
+      if (idle()) Close();
       return;
     case State::kStreaming:
       source_->Drain();

@@ -92,8 +92,14 @@ class Connection final : public Stream {
   void EndStream();
   void SetBlocked(bool blocked);
   void UpdateReading();
+  void WatchPeer();
   void Close();
   void Release();
+
+  /// Nothing is half read, owed or unsent.
+  bool idle() const {
+    return state_ == State::kHead && !parser_.started() && unsent_.empty() && held_.empty();
+  }
 
   Server& server_;
   int fd_;

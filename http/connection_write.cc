@@ -1,5 +1,7 @@
 // The writing half of Connection: answers, streams, back pressure.
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -72,6 +74,8 @@ void Connection::OnWritable() {
     Pump();
   } else if (state_ == State::kHead || state_ == State::kBody) {
     ServeHeld();
+    // The drain waited for these answers alone.
+    if (server_.draining_ && idle()) Close();
   }
 }
 
@@ -125,6 +129,18 @@ void Connection::UpdateReading() {
   } else {
     event_del(&read_event_);
   }
+}
+
+// A subscriber that has lost its network says nothing, for ever; the kernel asks after it.
+void Connection::WatchPeer() {
+  const int on = 1;
+  const int idle_seconds = 60;
+  const int interval_seconds = 15;
+  const int probes = 4;
+  if (setsockopt(fd_, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) != 0) return;
+  setsockopt(fd_, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
+  setsockopt(fd_, IPPROTO_TCP, TCP_KEEPINTVL, &interval_seconds, sizeof interval_seconds);
+  setsockopt(fd_, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 }
 
 void Connection::SendPending(int status, std::string_view content_type, std::string_view body,

@@ -115,7 +115,8 @@ class DemoTest(unittest.TestCase):
         expected = self.check(REAL, text)
         self.assertEqual((expected.clicks, expected.heartbeats), (3440, 120))
         with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
-            shown = re.search(r"^\$ make demo INPUT=usagov_clicks.jsonl$(.*?)^```$", file.read(), re.MULTILINE | re.DOTALL)
+            shown = re.search(r"^\$ make demo INPUT=usagov_clicks.jsonl$(.*?)^```$", file.read(),
+                              re.MULTILINE | re.DOTALL)
         result = shown.group(1)[shown.group(1).index("  clicks "):]
         self.assertIn(result, text, "README.md shows another result")
 

@@ -153,6 +153,9 @@ struct Fixture {
     router.Add(kLooks, "/stream", [this](const Request&, Reply& reply) {
       reply.Stream(kTextPlain, std::make_unique<ScriptSource>(&script));
     });
+    router.Add(kLooks, "/big", [](const Request&, Reply& reply) {
+      reply.Text(200, std::string(16'000'000, 'b') + "end");
+    });
     router.Add(kLooks, "/nothing", [](const Request&, Reply&) {});
     server = std::make_unique<Server>(loop, clock, std::move(config), router, metrics);
     ListenAddress address;
@@ -297,6 +300,20 @@ TEST_CASE("server: the drain ends streams with their last word, then tells that 
   for (int i = 0; i < 1000 && !done; ++i) f.RunSome();
   CHECK(done);
   CHECK(f.script.drained);
+}
+
+TEST_CASE("server: the drain waits for an answer that is still being read, and no longer") {
+  Fixture f;
+  Client client(f.loop, f.server->bound());
+  client.Send(Get("/big"));
+  f.RunSome();
+  bool done = false;
+  f.server->Drain([&done] { done = true; });
+  f.RunSome();
+  CHECK_FALSE(done);
+  CHECK(client.ReadUntil("bend").size() > 16'000'000);
+  for (int i = 0; i < 100 && !done; ++i) f.RunSome();
+  CHECK(done);
 }
 
 TEST_CASE("server: deadlines are absolute, by the injected clock") {
