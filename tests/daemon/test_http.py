@@ -211,6 +211,28 @@ class Limits(unittest.TestCase):
             for connection in heads + [body]:
                 connection.close()
 
+    def test_500_sockets_at_a_header_byte_a_second_are_gone_by_11_seconds(self):
+        """T9, with the limits as they come."""
+        with Daemon("simplequeue") as queue:
+            start = time.monotonic()
+            held = {}
+            for _ in range(500):
+                connection = Connection(queue.port)
+                connection.send(b"G")
+                held[connection.socket] = connection
+            next_byte = time.monotonic() + 1
+            while held and time.monotonic() - start < 15:
+                ready, _, _ = select.select(list(held), [], [], max(0, next_byte - time.monotonic()))
+                for s in ready:
+                    self.assertTrue(s.recv(4096).startswith(b"HTTP/1.1 408 "))
+                    held.pop(s).close()
+                if time.monotonic() >= next_byte:
+                    next_byte += 1
+                    for s in held:
+                        s.send(b"E")
+            self.assertEqual(len(held), 0)
+            self.assertLess(time.monotonic() - start, 11)
+
     @each_server
     def test_an_idle_connection_is_closed(self, name, path):
         with Daemon(name, "--idle-timeout=500ms") as daemon, Connection(daemon.port) as connection:
