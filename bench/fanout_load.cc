@@ -39,7 +39,7 @@ struct Settings {
 };
 
 struct Tally {
-  LatencyHistogram latency;
+  FineHistogram latency;
   std::uint64_t deliveries = 0;
   std::uint64_t lost = 0;
   std::uint64_t reordered = 0;

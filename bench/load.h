@@ -32,7 +32,7 @@ inline std::int64_t NowNs() {
 }
 
 /// Counts of durations in steps of 1/64 of a power of two: a quantile is at most 1.6 % too high.
-class LatencyHistogram {
+class FineHistogram {
  public:
   void Add(std::int64_t ns) {
     const auto v = static_cast<std::uint64_t>(std::max<std::int64_t>(ns, 0));

@@ -138,7 +138,7 @@ class RateLoad {
   std::string request_;
   std::vector<Connection> connections_;  // never resized: epoll and free_ point into it
   std::vector<Connection*> free_;
-  LatencyHistogram latency_;
+  FineHistogram latency_;
   std::uint64_t refused_ = 0;
   bool is_cut_ = false;
   std::array<epoll_event, 256> events_{};

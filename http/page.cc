@@ -68,6 +68,10 @@ function show(stats, now) {
   for (const [name, value] of Object.entries(stats)) {
     if (typeof value !== 'number' && typeof value !== 'string') continue;
     const [, present, rate] = row(name);
+    if (name === 'start_time') {
+      present.textContent = new Date(value * 1000).toLocaleString();
+      continue;
+    }
     present.textContent = typeof value === 'number' ? value.toLocaleString() : value;
     if (typeof value !== 'number' || !before) continue;
     const change = (value - before.stats[name]) * 1000 / (now - before.now);

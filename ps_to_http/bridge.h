@@ -16,7 +16,7 @@
 namespace rivulet {
 
 /// Thread: the loop's. Must be destroyed before its loop.
-class Bridge final : private Source::Sink {
+class Bridge final : private PubsubSource::Sink {
  public:
   static constexpr int kExitDelivered = 0;
   static constexpr int kExitPending = 1;
@@ -54,7 +54,7 @@ class Bridge final : private Source::Sink {
   Duration drain_timeout_;
   Forwarder forwarder_;
   Client client_;
-  Source source_;
+  PubsubSource source_;
   std::vector<std::unique_ptr<Destination>> destinations_;
   Deferred pump_;
   Timer drain_;

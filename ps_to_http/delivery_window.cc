@@ -6,7 +6,7 @@
 
 namespace rivulet {
 
-std::optional<Batch> DeliveryWindow::Next(const MessageLog& log, MonoTime now) {
+std::optional<MessageBatch> DeliveryWindow::Next(const MessageLog& log, MonoTime now) {
   const std::uint64_t width = failing_ ? 1 : config_.max_in_flight;
   if (in_flight_.size() >= width) return std::nullopt;
   if (retry_at_) {
@@ -30,9 +30,10 @@ std::optional<Batch> DeliveryWindow::Next(const MessageLog& log, MonoTime now) {
   return in_flight_.back();
 }
 
-void DeliveryWindow::Delivered(const Batch& batch) { Answered(batch); }
+void DeliveryWindow::Delivered(const MessageBatch& batch) { Answered(batch); }
 
-std::uint64_t DeliveryWindow::Refused(const Batch& batch, const MessageLog& log, bool split) {
+std::uint64_t DeliveryWindow::Refused(const MessageBatch& batch, const MessageLog& log,
+                                      bool split) {
   Answered(batch);
   if (!split || batch.count == 1) return batch.count;
   const std::uint64_t half = batch.count / 2;
@@ -41,7 +42,7 @@ std::uint64_t DeliveryWindow::Refused(const Batch& batch, const MessageLog& log,
   return 0;
 }
 
-void DeliveryWindow::Failed(const Batch& batch, MonoTime now, Duration retry_after) {
+void DeliveryWindow::Failed(const MessageBatch& batch, MonoTime now, Duration retry_after) {
   Again(TakeOut(batch));
   // Batches that were in flight together fail together: that is one failure, not many.
   if (!failing_ || !retry_at_) retry_at_ = now + backoff_.Next();
@@ -57,28 +58,29 @@ std::optional<MonoTime> DeliveryWindow::WakeAt() const {
 
 std::uint64_t DeliveryWindow::oldest() const {
   std::uint64_t first = again_.empty() ? next_ : again_.back().first;
-  for (const Batch& batch : in_flight_) first = std::min(first, batch.first);
+  for (const MessageBatch& batch : in_flight_) first = std::min(first, batch.first);
   return first;
 }
 
-void DeliveryWindow::Answered(const Batch& batch) {
+void DeliveryWindow::Answered(const MessageBatch& batch) {
   TakeOut(batch);
   failing_ = false;
   retry_at_.reset();
   backoff_.Reset();
 }
 
-Batch DeliveryWindow::TakeOut(const Batch& batch) {
-  const auto at = std::ranges::find(in_flight_, batch.first, &Batch::first);
+MessageBatch DeliveryWindow::TakeOut(const MessageBatch& batch) {
+  const auto at = std::ranges::find(in_flight_, batch.first, &MessageBatch::first);
   assert(at != in_flight_.end());
-  Batch taken = std::move(*at);
+  MessageBatch taken = std::move(*at);
   in_flight_.erase(at);
   return taken;
 }
 
-void DeliveryWindow::Again(Batch batch) {
-  const auto at = std::find_if(again_.begin(), again_.end(),
-                               [&](const Batch& other) { return other.first < batch.first; });
+void DeliveryWindow::Again(MessageBatch batch) {
+  const auto at = std::find_if(again_.begin(), again_.end(), [&](const MessageBatch& other) {
+    return other.first < batch.first;
+  });
   again_.insert(at, std::move(batch));
 }
 

@@ -32,15 +32,15 @@ class DeliveryWindow {
   /// The batch to send now, counted as in flight from here on; nothing when the window is full, all
   /// is sent, or it is too early (see WakeAt). The caller reports its end by one of the next
   /// three, which know the batch by its first message and need its bytes no more.
-  std::optional<Batch> Next(const MessageLog& log, MonoTime now);
+  std::optional<MessageBatch> Next(const MessageLog& log, MonoTime now);
 
   /// The destination took it.
-  void Delivered(const Batch& batch);
+  void Delivered(const MessageBatch& batch);
   /// The destination will never take it. With `split`, a batch of several is sent again in halves,
   /// to find the message that is meant; else its messages are done with. Returns how many are.
-  std::uint64_t Refused(const Batch& batch, const MessageLog& log, bool split);
+  std::uint64_t Refused(const MessageBatch& batch, const MessageLog& log, bool split);
   /// It is to be sent again, `retry_after` from now at the earliest.
-  void Failed(const Batch& batch, MonoTime now, Duration retry_after = {});
+  void Failed(const MessageBatch& batch, MonoTime now, Duration retry_after = {});
 
   /// When to ask Next() again although nothing has been appended or answered.
   std::optional<MonoTime> WakeAt() const;
@@ -54,15 +54,15 @@ class DeliveryWindow {
   std::size_t in_flight() const { return in_flight_.size(); }
 
  private:
-  void Answered(const Batch& batch);
-  Batch TakeOut(const Batch& batch);
-  void Again(Batch batch);
+  void Answered(const MessageBatch& batch);
+  MessageBatch TakeOut(const MessageBatch& batch);
+  void Again(MessageBatch batch);
 
   WindowConfig config_;
   JitterBackoff backoff_;
-  std::uint64_t next_ = 0;        // the first message never sent
-  std::vector<Batch> in_flight_;  // in no order
-  std::vector<Batch> again_;      // newest first: the oldest is at the back
+  std::uint64_t next_ = 0;               // the first message never sent
+  std::vector<MessageBatch> in_flight_;  // in no order
+  std::vector<MessageBatch> again_;      // newest first: the oldest is at the back
   std::optional<MonoTime> retry_at_;
   std::optional<MonoTime> batch_due_;  // when a batch that is not full is sent all the same
   bool failing_ = false;

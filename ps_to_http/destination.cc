@@ -13,17 +13,18 @@ constexpr Duration kMaxRetryAfter = std::chrono::minutes(5);
 constexpr Duration kRefusalLogEvery = std::chrono::seconds(1);
 }  // namespace
 
-Verdict Judge(const ClientResponse& response) {
+DeliveryVerdict Judge(const ClientResponse& response) {
   const int code = response.code;
   // The head is the answer, even where the rest of it never came.
-  if (code >= 200 && code < 300) return Verdict::kDelivered;
+  if (code >= 200 && code < 300) return DeliveryVerdict::kDelivered;
   if (!response.status.ok() && code == 0) {
     const bool hopeless = response.status.code() == StatusCode::kInvalidArgument;
-    return hopeless ? Verdict::kRefused : Verdict::kRetry;
+    return hopeless ? DeliveryVerdict::kRefused : DeliveryVerdict::kRetry;
   }
-  if (code < 400 || code >= 500 || code == 408 || code == 429) return Verdict::kRetry;
-  if (code == 400 || code == 413 || code == 414 || code == 422) return Verdict::kRefusedBatch;
-  return Verdict::kRefused;
+  if (code < 400 || code >= 500 || code == 408 || code == 429) return DeliveryVerdict::kRetry;
+  if (code == 400 || code == 413 || code == 414 || code == 422)
+    return DeliveryVerdict::kRefusedBatch;
+  return DeliveryVerdict::kRefused;
 }
 
 Duration RetryAfter(const ClientResponse& response) {
@@ -54,7 +55,7 @@ void Destination::Pump() {
   }
 }
 
-void Destination::Send(Batch batch) {
+void Destination::Send(MessageBatch batch) {
   ClientRequest request;
   request.headers = config_.headers;
   request.connect_timeout = config_.connect_timeout;
@@ -75,11 +76,11 @@ void Destination::Send(Batch batch) {
 }
 
 void Destination::OnAnswer(std::list<Sent>::iterator sent, const ClientResponse& response) {
-  Batch batch = std::move(sent->batch);
+  MessageBatch batch = std::move(sent->batch);
   sent_.erase(sent);
   batch.owner.reset();  // lets the log use the block again
-  const Verdict verdict = Judge(response);
-  if (verdict == Verdict::kRetry) {
+  const DeliveryVerdict verdict = Judge(response);
+  if (verdict == DeliveryVerdict::kRetry) {
     const MonoTime now = clock_.Now();
     forwarder_.Failed(index_, batch, now, RetryAfter(response));
     if (failures_++ == 0) {
@@ -91,10 +92,10 @@ void Destination::OnAnswer(std::list<Sent>::iterator sent, const ClientResponse&
   } else {
     if (failures_ > 0) LogInfo("{} again, after {} failures", response.Describe(), failures_);
     failures_ = 0;
-    if (verdict == Verdict::kDelivered) {
+    if (verdict == DeliveryVerdict::kDelivered) {
       forwarder_.Delivered(index_, batch);
     } else {
-      const bool split = verdict == Verdict::kRefusedBatch;
+      const bool split = verdict == DeliveryVerdict::kRefusedBatch;
       forwarder_.Refused(index_, batch, split);
       if (!split || batch.count == 1) LogRefusal(response, batch.count);
     }

@@ -26,13 +26,13 @@ struct DestinationConfig {
 };
 
 /// What an answer means for the messages it answers.
-enum class Verdict {
+enum class DeliveryVerdict {
   kDelivered,
   kRetry,         // no answer, 408, 429, 5xx and whatever else is neither 2xx nor 4xx
   kRefused,       // 4xx: will not get better
   kRefusedBatch,  // 400, 413, 414, 422: one of the messages may be meant
 };
-Verdict Judge(const ClientResponse& response);
+DeliveryVerdict Judge(const ClientResponse& response);
 /// How long a Retry-After asks to wait: seconds, at most five minutes; zero when there is none.
 Duration RetryAfter(const ClientResponse& response);
 
@@ -48,11 +48,11 @@ class Destination {
 
  private:
   struct Sent {
-    Batch batch;
+    MessageBatch batch;
     ClientCall call;
   };
 
-  void Send(Batch batch);
+  void Send(MessageBatch batch);
   void OnAnswer(std::list<Sent>::iterator sent, const ClientResponse& response);
   void LogRefusal(const ClientResponse& response, std::uint64_t messages);
 

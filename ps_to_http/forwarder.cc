@@ -28,23 +28,23 @@ void Forwarder::TooLong() {
 bool Forwarder::full() const { return !Holds(share_bytes_); }
 bool Forwarder::has_room() const { return Holds(share_bytes_ / 2 + 1); }
 
-std::optional<Batch> Forwarder::Next(std::size_t destination, MonoTime now) {
+std::optional<MessageBatch> Forwarder::Next(std::size_t destination, MonoTime now) {
   return windows_[destination].Next(LaneOf(destination).log, now);
 }
 
-void Forwarder::Delivered(std::size_t destination, const Batch& batch) {
+void Forwarder::Delivered(std::size_t destination, const MessageBatch& batch) {
   windows_[destination].Delivered(batch);
   Settle(&LaneOf(destination));
 }
 
-void Forwarder::Refused(std::size_t destination, const Batch& batch, bool split) {
+void Forwarder::Refused(std::size_t destination, const MessageBatch& batch, bool split) {
   Lane& lane = LaneOf(destination);
   if (windows_[destination].Refused(batch, lane.log, split) == 0) return;
   for (auto message = batch.first; message < batch.end(); ++message) lane.refused.insert(message);
   Settle(&lane);
 }
 
-void Forwarder::Failed(std::size_t destination, const Batch& batch, MonoTime now,
+void Forwarder::Failed(std::size_t destination, const MessageBatch& batch, MonoTime now,
                        Duration retry_after) {
   windows_[destination].Failed(batch, now, retry_after);
 }

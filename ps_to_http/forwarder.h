@@ -53,10 +53,11 @@ class Forwarder {
 
   std::size_t destinations() const { return windows_.size(); }
   // As in DeliveryWindow, for one destination.
-  std::optional<Batch> Next(std::size_t destination, MonoTime now);
-  void Delivered(std::size_t destination, const Batch& batch);
-  void Refused(std::size_t destination, const Batch& batch, bool split);
-  void Failed(std::size_t destination, const Batch& batch, MonoTime now, Duration retry_after = {});
+  std::optional<MessageBatch> Next(std::size_t destination, MonoTime now);
+  void Delivered(std::size_t destination, const MessageBatch& batch);
+  void Refused(std::size_t destination, const MessageBatch& batch, bool split);
+  void Failed(std::size_t destination, const MessageBatch& batch, MonoTime now,
+              Duration retry_after = {});
   std::optional<MonoTime> WakeAt(std::size_t destination) const;
   void RetryNow();
 

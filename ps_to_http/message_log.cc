@@ -34,7 +34,7 @@ const std::shared_ptr<MessageLog::Block>& MessageLog::BlockOf(std::uint64_t mess
   return *(after - 1);
 }
 
-Batch MessageLog::Slice(std::uint64_t first, std::uint64_t max_messages) const {
+MessageBatch MessageLog::Slice(std::uint64_t first, std::uint64_t max_messages) const {
   assert(first >= start_ && first < end_ && max_messages > 0);
   const auto& block = BlockOf(first);
   const auto index = static_cast<std::size_t>(first - block->first_message);

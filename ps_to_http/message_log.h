@@ -15,7 +15,7 @@
 namespace rivulet {
 
 /// Messages first .. first + count - 1.
-struct Batch {
+struct MessageBatch {
   std::uint64_t first = 0;
   std::uint64_t count = 0;
   std::string_view lines;             // the messages, each with its newline
@@ -36,7 +36,7 @@ class MessageLog {
 
   /// At most `max_messages` (at least 1) from message `first` on; requires start() <= first <
   /// end(). Fewer when a block ends. O(log blocks).
-  Batch Slice(std::uint64_t first, std::uint64_t max_messages) const;
+  MessageBatch Slice(std::uint64_t first, std::uint64_t max_messages) const;
 
   /// Forgets messages before `first`. Their memory goes when no batch uses it any more.
   void DropBefore(std::uint64_t first);

@@ -8,7 +8,7 @@
 namespace rivulet {
 
 // Passes messages on and knows whether there were any.
-struct Source::Counted {
+struct PubsubSource::Counted {
   Sink& sink;
   std::uint64_t messages = 0;
 
@@ -19,7 +19,7 @@ struct Source::Counted {
   void OnTooLong() { sink.OnTooLong(); }
 };
 
-Source::Source(EventLoop& loop, Client& client, SourceConfig config, Sink& sink)
+PubsubSource::PubsubSource(EventLoop& loop, Client& client, SourceConfig config, Sink& sink)
     : client_(client),
       config_(std::move(config)),
       sink_(sink),
@@ -28,31 +28,31 @@ Source::Source(EventLoop& loop, Client& client, SourceConfig config, Sink& sink)
       reconnect_(loop, [this] { Connect(); }),
       silence_(loop, [this] { sink_.OnSilence(); }) {}
 
-void Source::Start() {
+void PubsubSource::Start() {
   stopped_ = false;
   WatchSilence();
   Connect();
 }
 
-void Source::Stop() {
+void PubsubSource::Stop() {
   stopped_ = true;
   call_.Cancel();
   reconnect_.Cancel();
   silence_.Cancel();
 }
 
-void Source::Resume() {
+void PubsubSource::Resume() {
   if (!paused_ || stopped_) return;
   paused_ = false;
   WatchSilence();
   call_.Resume();
 }
 
-void Source::WatchSilence() {
+void PubsubSource::WatchSilence() {
   if (config_.max_silence > Duration::zero()) silence_.Start(config_.max_silence);
 }
 
-void Source::Connect() {
+void PubsubSource::Connect() {
   LogInfo("following {}", url().substr(0, url().find('?')));
   splitter_.Reset();
   code_ = 0;
@@ -73,7 +73,7 @@ void Source::Connect() {
                         [this](const ClientResponse& response) { OnEnd(response); });
 }
 
-ClientFlow Source::OnData(std::string_view data) {
+ClientFlow PubsubSource::OnData(std::string_view data) {
   Counted counted{sink_};
   splitter_.Feed(data, counted);
   if (counted.messages > 0) {
@@ -87,7 +87,7 @@ ClientFlow Source::OnData(std::string_view data) {
   return ClientFlow::kPause;
 }
 
-void Source::OnEnd(const ClientResponse& response) {
+void PubsubSource::OnEnd(const ClientResponse& response) {
   // Without a length or chunks an end looks like a cut: what has no newline may be half a message.
   const bool framed =
       response.has_header("Content-Length") || response.has_header("Transfer-Encoding");

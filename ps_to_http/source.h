@@ -25,7 +25,7 @@ struct SourceConfig {
 };
 
 /// Thread: the loop's. Must be destroyed before its client and sink.
-class Source {
+class PubsubSource {
  public:
   /// What the messages go to. Called from the loop; must not destroy the source.
   class Sink {
@@ -40,7 +40,7 @@ class Source {
     virtual void OnSilence() = 0;
   };
 
-  Source(EventLoop& loop, Client& client, SourceConfig config, Sink& sink);
+  PubsubSource(EventLoop& loop, Client& client, SourceConfig config, Sink& sink);
 
   /// Connects, now and whenever the connection ends, until Stop().
   void Start();

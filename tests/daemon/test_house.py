@@ -7,7 +7,7 @@ import sys
 import tempfile
 import unittest
 
-from harness import ROOT
+from harness import BIN_DIR, ROOT, program_path
 
 BAD_SOURCES = {
     # file: (line, what the finding must say)
@@ -106,6 +106,29 @@ class RunnerTest(unittest.TestCase):
     def test_nothing_to_run_is_a_failure(self):
         code, last, _ = self.run_cases(None)
         self.assertEqual((code, last), (1, "0 passed, 0 failed, 0 skipped"))
+
+
+class CompletionTest(unittest.TestCase):
+    def complete(self, *words):
+        """What bash offers for the last of the words."""
+        program_path(words[0])
+        script = (
+            "source packaging/completions/rivulet.bash; compopt() { :; }; COMP_WORDS=(%s); "
+            "COMP_CWORD=%d; _rivulet %s; printf '%%s\\n' \"${COMPREPLY[@]}\""
+            % (" ".join("'%s'" % w for w in words), len(words) - 1, words[0]))
+        run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT,
+                             env={**os.environ, "PATH": BIN_DIR + ":" + os.environ["PATH"]})
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        return run.stdout.split()
+
+    def test_option_names_come_from_help(self):
+        self.assertEqual(self.complete("simplequeue", "--drain"), ["--drain-timeout="])
+        self.assertEqual(self.complete("pubsub", "--insec"), ["--insecure"])
+
+    def test_values_are_offered_where_they_are_known(self):
+        # Bash hands over --log-level=w as three words.
+        self.assertEqual(self.complete("pubsub", "--log-level", "=", "w"), ["warning"])
+        self.assertEqual(self.complete("queuereader", "--log-format", "="), ["text", "json"])
 
 
 class DepsTest(unittest.TestCase):

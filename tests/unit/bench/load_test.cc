@@ -81,7 +81,7 @@ TEST_CASE("stream decoder: wrong framing and a refusal are seen") {
 }
 
 TEST_CASE("latency histogram: quantiles are at most 1/64 above the exact ones") {
-  LatencyHistogram histogram;
+  FineHistogram histogram;
   CHECK(histogram.QuantileNs(0.5) == 0);
   for (std::int64_t ns = 1; ns <= 1'000'000; ++ns) histogram.Add(ns);
   for (const double q : {0.001, 0.5, 0.99, 0.999}) {

@@ -26,7 +26,7 @@ WindowConfig Batches(std::uint64_t batch, std::uint64_t in_flight = 1) {
   return window;
 }
 
-std::string Lines(const std::optional<Batch>& batch) {
+std::string Lines(const std::optional<MessageBatch>& batch) {
   return batch ? std::string(batch->lines) : "nothing";
 }
 
@@ -276,7 +276,7 @@ TEST_CASE("forwarder: received is delivered, refused and pending, whatever happe
     Forwarder forwarder(config);
     FakeClock clock;
     const std::size_t n = forwarder.destinations();
-    std::vector<std::vector<Batch>> in_flight(n);
+    std::vector<std::vector<MessageBatch>> in_flight(n);
     std::vector<std::map<std::string, int>> taken(n);
     int sent = 0;
     std::uint64_t refused = 0;
@@ -289,7 +289,7 @@ TEST_CASE("forwarder: received is delivered, refused and pending, whatever happe
       REQUIRE(in_flight[d].size() <= config.destinations[d].max_in_flight);
       if (in_flight[d].empty()) continue;
       const auto at = in_flight[d].begin() + static_cast<long>(random() % in_flight[d].size());
-      const Batch batch = *at;
+      const MessageBatch batch = *at;
       in_flight[d].erase(at);
       const auto dice = random() % 10;
       if (dice == 0) {
