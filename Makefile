@@ -135,7 +135,7 @@ TEST_ARGS ?=
 .PHONY: test
 test: deps-test  ## run every test: unit (also under ASan, UBSan and TSan), daemons, documents
 	@$(MAKE) -s --no-print-directory all examples $(BUILD)/unit_tests
-	+@$(call other,asan) all build/asan/unit_tests
+	+@$(call other,asan) all examples build/asan/unit_tests
 	+@$(call other,tsan) LIB_DIRS="$(TSAN_DIRS)" UNIT_DIRS="$(TSAN_DIRS)" build/tsan/unit_tests
 	@$(PYTHON) -B tests/run.py --bin=$(BIN) --build=$(BUILD) $(TEST_ARGS)
 
