@@ -95,7 +95,7 @@ HOW = """\
 - `/put` and `/get`: `wrk -t1 -cN -s bench/wrk/put.lua http://127.0.0.1:PORT`, one 100-byte message a
   request; `-- 16` after it pipelines. Before `/get` the queue is filled, and a round in which it ran dry
   counts as an error. `/mput` and `/mget`: 100 messages of 100 bytes a request, 64 connections.
-  `/mput` alone grows the queue by gigabytes, so it includes the kernel's work for new pages; 3 GiB are touched
+  `/mput` alone grows the queue by gigabytes, so it includes the kernel's work for new pages; 4 GiB are touched
   before, so that a virtual machine's host does not have to find them within the measurement. In turns, the queue stays level.
 - redis: `redis-benchmark -t lpush,rpop -d 100 -c 64 -P 1` (and 16), no persistence.
 - Latency at half the peak: `bench/rate_load.cc`, a fixed schedule over 64 connections, latency from the

@@ -10,6 +10,8 @@ namespace {
 constexpr std::size_t kMaxPrefixBytes = 5;
 // Putting and getting at the edge of a block should not ask the system for pages each time.
 constexpr std::size_t kSpareBlocks = 2;
+// A queue that holds so much is filling up, and will touch all of its next block.
+constexpr std::size_t kBacklogBytes = 8 * 1024 * 1024;
 
 char* WriteVarint(char* out, std::uint32_t value) {
   while (value >= 0x80) {
@@ -44,7 +46,8 @@ void Arena::OpenBlock(std::size_t bytes) {
     pages = std::move(spare_.back());
     spare_.pop_back();
   } else {
-    pages = Pages(bytes);
+    const bool backlog = bytes == kBlockBytes && allocated_bytes_ >= kBacklogBytes;
+    pages = backlog ? Pages::Huge() : Pages(bytes);
     allocated_bytes_ += bytes;
   }
   const std::uint32_t previous = open_;

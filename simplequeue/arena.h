@@ -2,7 +2,7 @@
 // messages is released. Design decision 4.
 //
 // A body is stored once, behind its length as a varint: a 100-byte message takes 101 bytes. A block
-// holds 1 MiB, or one larger message. One old message keeps its block alive, and only that.
+// holds 2 MiB, or one larger message. One old message keeps its block alive, and only that.
 // All queues of a process share one arena. Thread: one. Cost: amortised O(body) to append, O(1)
 // else.
 #pragma once
@@ -17,7 +17,7 @@ namespace rivulet {
 
 class Arena {
  public:
-  static constexpr std::size_t kBlockBytes = 1024 * 1024;
+  static constexpr std::size_t kBlockBytes = Pages::kHugeBytes;
 
   /// Where a body is. Stays valid until Release().
   struct Location {
