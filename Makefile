@@ -167,12 +167,12 @@ bench: deps-build  ## measure, print the table and write it to build/bench/RESUL
 	@scripts/deps.sh --quiet bench
 	@$(MAKE) -s --no-print-directory all benches
 	@mkdir -p $(dir $(RESULTS))
-	@$(PYTHON) -B bench/run.py --bin=$(BIN) --bench=$(BUILD)/bench --output=$(RESULTS)
+	@BENCH_COMMAND='make bench' $(PYTHON) -B bench/run.py --bin=$(BIN) --bench=$(BUILD)/bench --output=$(RESULTS)
 bench-peers: deps-build  ## the same beside the peers that Debian carries (RESULTS=bench/RESULTS.md keeps it)
 	@scripts/deps.sh --quiet bench bench-peers
 	@$(MAKE) -s --no-print-directory all benches
 	@mkdir -p $(dir $(RESULTS))
-	@$(PYTHON) -B bench/run.py --bin=$(BIN) --bench=$(BUILD)/bench --peers --output=$(RESULTS)
+	@BENCH_COMMAND='make bench-peers' $(PYTHON) -B bench/run.py --bin=$(BIN) --bench=$(BUILD)/bench --peers --output=$(RESULTS)
 
 .PHONY: lint format
 lint:  ## check include directions, format, clang-tidy, shell scripts, man pages

@@ -95,7 +95,8 @@ def main():
     context = {}
     for name in chosen:
         sections.ALL[name](rounds, arguments.seconds, report, context)
-    command = "python3 bench/run.py" + "".join(f" {a}" for a in sys.argv[1:])
+    command = os.environ.get("BENCH_COMMAND") or "python3 bench/run.py" + "".join(
+        f" {a}" for a in sys.argv[1:])
     text = report.text(command, time.monotonic() - started, arguments.runs)
     print(text)
     output = arguments.output or (WRITTEN if chosen == list(sections.ALL) else None)
