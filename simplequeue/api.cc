@@ -199,7 +199,7 @@ void QueueApi::MultiGet(const Request& request, Reply& reply) {
       if (i < separators) out->append(separator);
     }
   }
-  queue->TakeFront(front_.size());
+  queue->Take(front_);
   if (front_.capacity() > kKeptFront) std::vector<Queue::Message>().swap(front_);
 }
 

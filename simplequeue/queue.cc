@@ -7,7 +7,7 @@ namespace rivulet {
 Queue::Queue(std::string name, QueueLimits limits, Arena* arena)
     : name_(std::move(name)), limits_(limits), arena_(arena) {}
 
-Queue::~Queue() { DropFront(depth_); }
+Queue::~Queue() { Forget(depth_, bytes_); }
 
 bool Queue::Fits(std::uint64_t messages, std::uint64_t bytes) const {
   return (limits_.max_depth == 0 || depth_ + messages <= limits_.max_depth) &&
@@ -64,17 +64,30 @@ void Queue::Front(std::uint64_t max, std::vector<Message>* out) const {
   }
 }
 
-void Queue::TakeFront(std::uint64_t count) {
-  DropFront(count);
-  stats_.gets += count;
+std::uint64_t Queue::FrontBytes() const {
+  return arena_->Read(table_.Find(ready_.front().first_id)).size();
+}
+
+void Queue::TakeFront() {
+  Forget(1, FrontBytes());
+  ++stats_.gets;
+}
+
+void Queue::Take(const std::vector<Message>& front) {
+  std::uint64_t bytes = 0;
+  for (const Message& message : front) bytes += message.body.size();
+  Forget(front.size(), bytes);
+  stats_.gets += front.size();
 }
 
 void Queue::OverflowFront() {
-  DropFront(1);
+  Forget(1, FrontBytes());
   ++stats_.overflow;
 }
 
-void Queue::DropFront(std::uint64_t count) {
+void Queue::Forget(std::uint64_t count, std::uint64_t bytes) {
+  bytes_ -= bytes;
+  depth_ -= count;
   while (count > 0) {
     Run& run = ready_.front();
     const auto places = table_.FindFrom(run.first_id);
@@ -89,7 +102,6 @@ void Queue::DropFront(std::uint64_t count) {
         bodies = 0;
       }
       ++bodies;
-      bytes_ -= arena_->Read(places[i]).size();
     }
     arena_->Release(block, bodies);
     table_.Remove(run.first_id, together);
@@ -97,7 +109,6 @@ void Queue::DropFront(std::uint64_t count) {
     run.position += together;
     run.count -= together;
     if (run.count == 0) ready_.pop_front();
-    depth_ -= together;
     count -= together;
   }
 }

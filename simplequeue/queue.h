@@ -62,8 +62,10 @@ class Queue {
   bool Next(Cursor* cursor, Message* message) const;
   /// Replaces `out` with the oldest ready messages, at most `max`. O(messages).
   void Front(std::uint64_t max, std::vector<Message>* out) const;
-  /// Takes the oldest ready messages and forgets them. Requires count <= depth(). O(count).
-  void TakeFront(std::uint64_t count = 1);
+  /// Takes the oldest ready message and forgets it. Requires depth() > 0.
+  void TakeFront();
+  /// Takes and forgets what Front() gave, nothing having been put or taken since. O(messages).
+  void Take(const std::vector<Message>& front);
   /// As TakeFront, but a message makes room for others: counted as overflow.
   void OverflowFront();
 
@@ -84,7 +86,9 @@ class Queue {
   };
 
   void PushReady(std::uint64_t id);
-  void DropFront(std::uint64_t count);
+  std::uint64_t FrontBytes() const;
+  /// The oldest `count` ready messages, which hold `bytes`. Reads no body.
+  void Forget(std::uint64_t count, std::uint64_t bytes);
 
   std::string name_;
   QueueLimits limits_;

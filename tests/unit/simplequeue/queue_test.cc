@@ -119,7 +119,7 @@ TEST_CASE("queue: many are looked at and taken at once, across segments and bloc
       REQUIRE(message.body.starts_with(std::to_string(next) + "x"));
       REQUIRE(message.id == static_cast<std::uint64_t>(++next));
     }
-    queue.TakeFront(count);
+    queue.Take(front);
   }
   CHECK(queue.depth() == 0);
   CHECK(queue.bytes() == 0);
@@ -152,7 +152,7 @@ TEST_CASE("queue: a million random steps agree with a plain deque") {
         model_bytes -= model.front().size();
         model.pop_front();
       }
-      queue.TakeFront(front.size());
+      queue.Take(front);
     }
     REQUIRE(queue.depth() == model.size());
     REQUIRE(queue.bytes() == model_bytes);
