@@ -23,12 +23,13 @@ class Pages {
   /// first touch.
   static Pages Huge() {
     Pages wide(2 * kHugeBytes);
-    const auto start = reinterpret_cast<std::uintptr_t>(wide.data_);
-    const std::uintptr_t aligned = (start + kHugeBytes - 1) & ~(kHugeBytes - 1);
-    const std::size_t before = aligned - start;
-    if (before > 0) munmap(wide.data_, before);
-    munmap(reinterpret_cast<void*>(aligned + kHugeBytes), kHugeBytes - before);
-    wide.data_ = reinterpret_cast<void*>(aligned);
+    char* const start = static_cast<char*>(wide.data_);
+    const std::size_t over = reinterpret_cast<std::uintptr_t>(start) % kHugeBytes;
+    const std::size_t before = over == 0 ? 0 : kHugeBytes - over;
+    char* const aligned = start + before;
+    if (before > 0) munmap(start, before);
+    munmap(aligned + kHugeBytes, kHugeBytes - before);
+    wide.data_ = aligned;
     wide.bytes_ = kHugeBytes;
     madvise(wide.data_, kHugeBytes, MADV_HUGEPAGE);
     return wide;

@@ -14,7 +14,8 @@ import unittest
 from harness import Connection, Daemon, get, post, raw_request, request, wait_until
 from servers import each_server
 
-SANITIZED = True  # run.py runs this file against the sanitized programs too
+# run.py runs this file against the sanitized programs too.
+SANITIZED = True
 ASAN = "asan" in os.environ.get("RIVULET_BIN_DIR", "")
 GET = b"GET %s HTTP/1.1\r\nHost: h\r\n\r\n"
 

@@ -11,7 +11,8 @@ import unittest
 from harness import Daemon, Sink, free_port, run_program, wait_until
 from scripted_http import ScriptedSource
 
-SANITIZED = True  # run.py runs this file against the sanitized programs too
+# run.py runs this file against the sanitized programs too.
+SANITIZED = True
 
 
 def summary(bridge):

@@ -8,7 +8,8 @@ import unittest
 
 from harness import Connection, Daemon, get, post, raw_request, request, wait_until
 
-SANITIZED = True  # run.py runs this file against the sanitized programs too
+# run.py runs this file against the sanitized programs too.
+SANITIZED = True
 LINES_HEAD = b"\r\n"
 PARTS_HEAD = b"--xXPubSubXx\r\n"
 
