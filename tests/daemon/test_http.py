@@ -297,6 +297,8 @@ class Limits(unittest.TestCase):
                 connection.close()
 
     def test_without_descriptors_accepting_pauses_and_recovers(self):
+        if ASAN:
+            self.skipTest("UBSan opens a pipe to check an address, and takes its failure for a fault")
         with Daemon("simplequeue", "--max-connections=10000") as queue:
             resource.prlimit(queue.pid, resource.RLIMIT_NOFILE, (40, 40))
             held = [Connection(queue.port) for _ in range(60)]
