@@ -20,10 +20,8 @@ namespace {
 constexpr std::size_t kKeptFront = 4096;
 constexpr std::string_view kMissingData = "missing data";
 
-// The message: data= in the query, else the body of a POST, byte for byte. Empty counts as missing,
-// because a reader could not tell an empty message from an empty queue.
-std::optional<std::string> DataParameter(const Request& request) { return request.Param("data"); }
-
+// What a put without data= in the query brings, byte for byte. Empty counts as missing, because a
+// reader could not tell an empty message from an empty queue.
 std::string_view PostBody(const Request& request) {
   return request.method() == Method::kPost ? request.body() : std::string_view();
 }
@@ -92,21 +90,71 @@ bool QueueApi::MakeRoom(Queue& queue, std::uint64_t messages, std::uint64_t byte
     return false;
   }
   while (!queue.Fits(messages, bytes)) {
-    Queue::Cursor cursor;
-    Queue::Message oldest;
-    queue.Next(&cursor, &oldest);
-    if (Status s = overflow_log_.Append(oldest.body); !s.ok()) {
-      LogError("{}", s.message());
-      reply.Error(507, s.message());
-      return false;
-    }
-    queue.OverflowFront();
+    if (!OverflowOldest(queue, reply)) return false;
   }
   return true;
 }
 
+bool QueueApi::OverflowOldest(Queue& queue, Reply& reply) {
+  const Status moved = MoveOldestToLog(queue);
+  if (moved.ok()) return true;
+  LogError("{}", moved.message());
+  reply.Error(507, moved.message());
+  return false;
+}
+
+Status QueueApi::MoveOldestToLog(Queue& queue) {
+  Queue::Cursor cursor;
+  Queue::Message oldest;
+  queue.Next(&cursor, &oldest);
+  Status logged = overflow_log_.Append(oldest.body);
+  if (logged.ok()) queue.OverflowFront();
+  return logged;
+}
+
+bool QueueApi::MakeRoomForBatch(Queue& queue, std::vector<std::string_view>* batch, Reply& reply) {
+  const QueueLimits& limits = queue.limits();
+  std::uint64_t bytes = 0;
+  std::uint64_t largest = 0;
+  for (const std::string_view message : *batch) {
+    bytes += message.size();
+    largest = std::max<std::uint64_t>(largest, message.size());
+  }
+  if (!logs_overflow_) {
+    if (limits.max_depth != 0 && batch->size() > limits.max_depth) {
+      reply.Error(413, fmt::format("{} messages can never fit into --max-depth={}", batch->size(),
+                                   limits.max_depth));
+      return false;
+    }
+    return MakeRoom(queue, batch->size(), bytes, reply);
+  }
+  if (limits.max_bytes != 0 && largest > limits.max_bytes) {
+    reply.Error(
+        413, fmt::format("{} bytes can never fit into --max-bytes={}", largest, limits.max_bytes));
+    return false;
+  }
+  // The oldest make room: those of the queue, then the batch's own first ones.
+  std::size_t passed = 0;
+  while (!queue.Fits(batch->size() - passed, bytes)) {
+    if (queue.depth() > 0) {
+      if (!OverflowOldest(queue, reply)) return false;
+      continue;
+    }
+    const std::string_view message = (*batch)[passed++];
+    if (Status s = overflow_log_.Append(message); !s.ok()) {
+      LogError("{}", s.message());
+      reply.Error(507, s.message());
+      return false;
+    }
+    bytes -= message.size();
+  }
+  queue.CountPassed(passed);
+  batch->erase(batch->begin(), batch->begin() + static_cast<std::ptrdiff_t>(passed));
+  return true;
+}
+
 void QueueApi::Put(const Request& request, Reply& reply) {
-  const auto data = DataParameter(request);
+  const auto data = request.Param("data");
   const std::string_view message = data ? std::string_view(*data) : PostBody(request);
   if (message.empty()) return reply.Error(400, kMissingData);
   Queue* queue = QueueToPut(request, reply);
@@ -117,7 +165,7 @@ void QueueApi::Put(const Request& request, Reply& reply) {
 }
 
 void QueueApi::MultiPut(const Request& request, Reply& reply) {
-  const auto data = DataParameter(request);
+  const auto data = request.Param("data");
   const std::string_view batch = data ? std::string_view(*data) : PostBody(request);
   if (!data && batch.empty()) return reply.Error(400, kMissingData);
   const std::string separator = request.Param("separator").value_or(options_.mput_item_sep);
@@ -141,21 +189,15 @@ void QueueApi::MultiPut(const Request& request, Reply& reply) {
       ForEachRecord(batch, separator, each);
     }
   };
-  // All or nothing: what is to come is counted before the first is put.
-  if (queue->limits().max_depth != 0 || queue->limits().max_bytes != 0) {
-    std::uint64_t messages = 0;
-    std::uint64_t bytes = 0;
-    for_each([&](std::string_view record) {
-      ++messages;
-      bytes += record.size();
-    });
-    if (queue->limits().max_depth != 0 && messages > queue->limits().max_depth) {
-      return reply.Error(413, fmt::format("{} messages can never fit into --max-depth={}", messages,
-                                          queue->limits().max_depth));
-    }
-    if (!MakeRoom(*queue, messages, bytes, reply)) return;
+  if (queue->limits().max_depth == 0 && queue->limits().max_bytes == 0) {
+    for_each([queue](std::string_view record) { queue->Put(record); });
+    return reply.Text(200, {});
   }
-  for_each([queue](std::string_view record) { queue->Put(record); });
+  // All or nothing: there is room for all before the first is put.
+  std::vector<std::string_view> records;
+  for_each([&records](std::string_view record) { records.push_back(record); });
+  if (!MakeRoomForBatch(*queue, &records, reply)) return;
+  for (const std::string_view record : records) queue->Put(record);
   reply.Text(200, {});
 }
 
@@ -220,11 +262,7 @@ Status QueueApi::FlushToOverflowLog() {
   if (!overflow_log_.open()) return Status::Ok();
   for (const auto& [name, queue] : queues_.all()) {
     while (queue->depth() > 0) {
-      Queue::Cursor cursor;
-      Queue::Message oldest;
-      queue->Next(&cursor, &oldest);
-      if (Status s = overflow_log_.Append(oldest.body); !s.ok()) return s;
-      queue->OverflowFront();
+      if (Status s = MoveOldestToLog(*queue); !s.ok()) return s;
     }
   }
   return Status::Ok();

@@ -53,13 +53,18 @@ class QueueApi {
   void Stats(const Request& request, Reply& reply);
   void Exit(const Request& request, Reply& reply);
 
-  /// The queue the request names; nullptr after an error was answered, or with `*empty_answer`
-  /// unset when the queue was never put to.
+  /// The queue the request names, made if need be; nullptr after an error was answered.
   Queue* QueueToPut(const Request& request, Reply& reply);
   /// Answers the error itself. `*queue` is nullptr for a name nobody has put to.
   bool QueueToRead(const Request& request, Reply& reply, Queue** queue);
   /// Room for so many more messages, by refusing or by moving the oldest out. Answers the error.
   bool MakeRoom(Queue& queue, std::uint64_t messages, std::uint64_t bytes, Reply& reply);
+  /// The same for a batch. With an overflow log a batch larger than the queue may be is taken too:
+  /// its first messages go straight to the log, and leave `*batch`.
+  bool MakeRoomForBatch(Queue& queue, std::vector<std::string_view>* batch, Reply& reply);
+  /// Answers the error.
+  bool OverflowOldest(Queue& queue, Reply& reply);
+  Status MoveOldestToLog(Queue& queue);
   std::string StatsText(const QueueStats& stats, const Queue* queue) const;
   std::string StatsJson(const QueueStats& stats, const Queue* queue) const;
   void WriteMetrics(std::string* out) const;

@@ -68,6 +68,11 @@ class Queue {
   void Take(const std::vector<Message>& front);
   /// As TakeFront, but a message makes room for others: counted as overflow.
   void OverflowFront();
+  /// Counts messages that were accepted and made room at once, without having been in the queue.
+  void CountPassed(std::uint64_t messages) {
+    stats_.puts += messages;
+    stats_.overflow += messages;
+  }
 
   std::uint64_t depth() const { return depth_; }
   std::uint64_t bytes() const { return bytes_; }

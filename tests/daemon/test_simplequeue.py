@@ -237,6 +237,23 @@ class Bounds(unittest.TestCase):
             with open(log, "rb") as file:
                 self.assertEqual(file.read(), b"o4\no5\nn\0ul\n")
 
+    def test_a_batch_larger_than_the_queue_passes_its_first_messages_to_the_log(self):
+        """The recorded cases 137 and 138 of the original."""
+        with tempfile.TemporaryDirectory() as folder:
+            log = os.path.join(folder, "overflow.log")
+            with Daemon("simplequeue", "--max-bytes=10", "--mput-item-sep=;",
+                        "--overflow-log=" + log) as queue:
+                get(queue.url("/put?data=old"))
+                self.assertEqual(post(queue.url("/mput"), b"aaaa;bbbb;cccc;dddd").status, 200)
+                self.assertEqual(get(queue.url("/dump")).body, b"cccc\ndddd\n")
+                with open(log, "rb") as file:
+                    self.assertEqual(file.read(), b"old\naaaa\nbbbb\n")
+                numbers = stats(queue)
+                self.assertEqual((numbers["puts"], numbers["depth"], numbers["bytes"],
+                                  numbers["overflow"]), (5, 2, 8, 3))
+                self.assertEqual(post(queue.url("/mput"), b"e;" + b"f" * 11).status, 413)
+                self.assertEqual(stats(queue)["puts"], 5)
+
     def test_an_overflow_log_that_cannot_be_written_refuses_the_put(self):
         if not os.path.exists("/dev/full"):
             self.skipTest("/dev/full is not there")
