@@ -155,6 +155,7 @@ void Daemon::Stop() {
   stopping_ = true;
   LogInfo("draining {} connections", server_->connections());
   drain_deadline_.Start(options_.drain_timeout);
+  if (on_draining_) on_draining_();
   server_->Drain([this] { loop_.Stop(); });
 }
 

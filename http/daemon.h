@@ -73,6 +73,8 @@ class Daemon {
 
   /// On SIGHUP, after the log was reopened.
   void OnHangup(std::function<void()> callback) { on_hangup_ = std::move(callback); }
+  /// When the drain begins: answer what would wait for longer (long polls).
+  void OnDraining(std::function<void()> callback) { on_draining_ = std::move(callback); }
   /// When the last connection has gone, before Run() returns: sync, flush. A failure is logged and
   /// makes the exit status 1.
   void OnDrained(std::function<Status()> callback) { on_drained_ = std::move(callback); }
@@ -99,6 +101,7 @@ class Daemon {
   WallTime start_time_;
   bool stopping_ = false;
   std::function<void()> on_hangup_;
+  std::function<void()> on_draining_;
   std::function<Status()> on_drained_;
 };
 

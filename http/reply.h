@@ -2,6 +2,7 @@
 // a request; a handler that calls none has its client answered 500.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -39,8 +40,14 @@ class Reply {
   void Error(int status, std::string_view message);
   /// An answer without a known end. On HEAD the source is dropped unused.
   void Stream(std::string_view content_type, std::unique_ptr<StreamSource> source);
-  /// The answer comes later. The connection reads no further request until then.
+  /// The answer comes later. The connection serves no further request until then.
   PendingReply Defer();
+
+  /// The answer must not leave before Server::Release(mark): what it promises is not safe yet.
+  /// Called before the answer is given. Further requests of the connection are served meanwhile
+  /// (at most 64, or 256 KiB of answers); their answers wait behind this one. A mark that has been
+  /// released already holds nothing. Not with Stream.
+  void HoldUntil(std::uint64_t mark);
 
   bool answered() const { return answered_; }
 
@@ -69,6 +76,11 @@ class PendingReply {
 
   /// False once the client has gone (or this was answered): then nothing can be told any more.
   bool alive() const { return connection_ != nullptr; }
+  /// As alive(), and the client has not just closed its side: asks the socket (one system call).
+  /// For who is about to give something away with the answer.
+  bool Reachable();
+  /// As Reply::HoldUntil, for the answer that Send() gives.
+  void HoldUntil(std::uint64_t mark) { hold_until_ = mark; }
   /// Extra fields are given as complete lines: "X-Message-Id: 7\r\n".
   void Send(int status, std::string_view content_type, std::string_view body,
             std::string_view extra_headers = {});
@@ -80,6 +92,7 @@ class PendingReply {
   void GiveUp();
 
   Connection* connection_ = nullptr;
+  std::uint64_t hold_until_ = 0;
 };
 
 }  // namespace rivulet

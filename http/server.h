@@ -65,6 +65,14 @@ class Server {
   void Drain(std::function<void()> done);
   bool draining() const { return draining_; }
 
+  /// Lets go the answers that are held for marks up to this one (Reply::HoldUntil). Marks only
+  /// grow. O(connections let go).
+  void Release(std::uint64_t mark);
+  /// What held answers promised did not come to be: each connection's first held answer becomes
+  /// this error (503 or 507, `message` without newline), those behind it are dropped, and the
+  /// connection closes after it. O(connections held).
+  void FailHeld(int status, std::string_view message);
+
   const ServerStats& stats() const { return stats_; }
   std::size_t connections() const { return connections_.size(); }
 

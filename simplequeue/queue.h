@@ -1,36 +1,69 @@
-// The heart of simplequeue: one named queue. Knows no clock, no socket, no HTTP.
+// The heart of simplequeue: one named queue. Knows no clock, no socket, no HTTP, no disk.
 //
-// Ready messages leave in the order they came. A message has an id, dense and growing by one in its
-// queue. What is ready is kept as runs of consecutive ids, so that a million fresh messages cost
-// one run, and a message that goes back to the tail (requeue, an expired lease) costs a run of its
-// own. Leases, delays and dead letters come beside the ready runs; the message table serves them
-// all.
+// A message has an id, dense and growing by one in its queue, and is in one of four states:
 //
-// Thread: one. Every operation is O(1) amortised, but where stated.
+//            Put                Lease                  Finish
+//   ───────────────> ready ────────────> in flight ────────────> gone
+//          delay │    ↑  ↑ ↑               │ │ │
+//                ↓    │  │ └───────────────┘ │ └─────────┐
+//              deferred  │ time-out, Requeue │ Requeue   │ Bury, or attempts used up
+//                ↑       │                   │ + delay   ↓
+//                └───────┼───────────────────┘          dead
+//                        └──────────── Kick ─────────────┘
+//
+// Ready messages leave in the order they came. They are kept as runs of consecutive ids, so that a
+// million fresh messages cost one run, and a message that goes back to the tail costs a run of its
+// own. What a message needs beside its place (attempts, lease, due time) costs 16 bytes, and only
+// once it was leased, deferred or buried.
+//
+// Time is an argument. Nothing happens by itself: Advance(now) ends leases, wakes what was deferred
+// and drops what is too old; next_due() tells when that is worth while.
+//
+// With a QueueLog every change is told to it, and what is taken (forgotten by handing it out, with
+// no lease) stays in memory until Committed(), so that Untake() can bring it back when the taking
+// could not be made safe.
+//
+// Thread: one. Every operation is O(1) amortised a message, but where stated.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "simplequeue/arena.h"
 #include "simplequeue/message_table.h"
+#include "simplequeue/queue_log.h"
+#include "simplequeue/queue_timers.h"
 
 namespace rivulet {
 
 /// 0 means without bound.
 struct QueueLimits {
-  std::uint64_t max_depth = 0;  // ready messages
-  std::uint64_t max_bytes = 0;  // of their bodies
+  std::uint64_t max_depth = 0;     // messages held: ready, in flight, deferred and dead
+  std::uint64_t max_bytes = 0;     // of their bodies
+  std::uint32_t max_attempts = 0;  // leases before a message is dead
+  Duration dedupe_window{};        // how long a key is remembered; 0: keys mean nothing
+  std::uint64_t max_keys = 1'000'000;  // remembered at a time
 };
 
 struct QueueStats {
   std::uint64_t puts = 0;              // messages accepted
-  std::uint64_t gets = 0;              // messages taken
+  std::uint64_t gets = 0;              // messages handed out: taken or leased
   std::uint64_t depth_high_water = 0;  // most ready messages at a time
   std::uint64_t overflow = 0;          // messages moved out to make room
+  std::uint64_t requeues = 0;          // by hand
+  std::uint64_t timeouts = 0;          // leases that ran out
+  std::uint64_t finished = 0;
+  std::uint64_t finish_missed = 0;  // finishes with a receipt that no longer held
+  std::uint64_t buried = 0;         // that became dead, by hand or by their attempts
+  std::uint64_t kicked = 0;
+  std::uint64_t expired = 0;     // dropped for their time to live
+  std::uint64_t duplicates = 0;  // puts dropped for their key
 };
 
 class Queue {
@@ -41,30 +74,62 @@ class Queue {
     std::string_view body;
   };
 
+  /// What a lease gives: this, and the right to finish, as long as it lasts.
+  struct Lease {
+    std::uint64_t id = 0;
+    std::uint32_t number = 0;  // of the lease, no other of this message has it
+    std::uint32_t attempts = 0;
+    MonoTime put_at{};
+    std::string_view body;
+  };
+
+  /// Names a message and one lease of it.
+  struct Holding {
+    std::uint64_t id = 0;
+    std::uint32_t number = 0;
+  };
+
+  struct PutOptions {
+    Duration delay{};      // deferred so long; 0: ready at once
+    Duration ttl{};        // dropped when not finished so long after the put; 0: never
+    std::string_view key;  // empty: none
+  };
+
   /// A place in the order of leaving. Holds nothing: messages may leave while one looks.
   struct Cursor {
     std::uint64_t position = 0;
   };
 
-  /// `arena` must outlive the queue.
-  Queue(std::string name, QueueLimits limits, Arena* arena);
+  /// `arena` and `log` (may be nullptr) must outlive the queue. `number` is not 0.
+  Queue(std::string name, std::uint32_t number, QueueLimits limits, Arena* arena,
+        QueueLog* log = nullptr);
   ~Queue();
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 
+  // Putting.
+
   /// Whether so many more messages stay within the limits.
   bool Fits(std::uint64_t messages, std::uint64_t bytes) const;
   /// Adds at the tail, whatever the limits. Returns the id.
-  std::uint64_t Put(std::string_view body);
+  std::uint64_t Put(std::string_view body, MonoTime now) { return Put(body, now, {}); }
+  std::uint64_t Put(std::string_view body, MonoTime now, const PutOptions& options);
+  /// The id of the message that was put with this key within the window; counts a duplicate.
+  /// O(log keys).
+  std::optional<std::uint64_t> FindDuplicate(std::string_view key, MonoTime now);
+  /// False: no further key can be remembered now. O(1) amortised.
+  bool FitsKey(MonoTime now);
+
+  // Taking for good. A paused queue gives nothing: the caller asks paused().
 
   /// The ready message at or after the cursor; moves the cursor behind it. False at the end.
-  /// O(log runs) when messages were requeued, else O(1).
+  /// O(log runs) when messages went back to the tail, else O(1).
   bool Next(Cursor* cursor, Message* message) const;
   /// Replaces `out` with the oldest ready messages, at most `max`. O(messages).
   void Front(std::uint64_t max, std::vector<Message>* out) const;
-  /// Takes the oldest ready message and forgets it. Requires depth() > 0.
+  /// Takes the oldest ready message. Requires depth() > 0.
   void TakeFront();
-  /// Takes and forgets what Front() gave, nothing having been put or taken since. O(messages).
+  /// Takes what Front() gave, nothing having been put or taken since. O(messages).
   void Take(const std::vector<Message>& front);
   /// As TakeFront, but a message makes room for others: counted as overflow.
   void OverflowFront();
@@ -73,37 +138,101 @@ class Queue {
     stats_.puts += messages;
     stats_.overflow += messages;
   }
+  /// What was taken under a log's number up to this one is forgotten now.
+  void Committed(std::uint64_t number);
+  /// What was taken and not committed is ready again, at the front.
+  void Untake();
+
+  // Leases.
+
+  /// Leases the oldest ready messages, at most `max`, until now + lease; appends them to `out`.
+  /// Returns how many.
+  std::size_t LeaseFront(std::uint64_t max, MonoTime now, Duration lease, std::vector<Lease>* out);
+  // Each does its work for the holdings that hold, and writes into `missed` the indices of those
+  // that do not, which change nothing. Returns how many held.
+  std::size_t Finish(std::span<const Holding> holdings, std::vector<std::size_t>* missed);
+  /// To the tail, or with a delay deferred; or dead, when the attempts are used up.
+  std::size_t Requeue(std::span<const Holding> holdings, MonoTime now, Duration delay,
+                      std::vector<std::size_t>* missed);
+  /// The same for one message, with another body. (It keeps its id, attempts and put time.)
+  bool RequeueWith(Holding holding, std::string_view body, MonoTime now, Duration delay);
+  /// The lease ends at now + lease.
+  std::size_t Touch(std::span<const Holding> holdings, MonoTime now, Duration lease,
+                    std::vector<std::size_t>* missed);
+  std::size_t Bury(std::span<const Holding> holdings, std::vector<std::size_t>* missed);
+  /// The oldest dead messages, at most `max`, to the tail of ready, with no attempts. Returns how
+  /// many.
+  std::uint64_t Kick(std::uint64_t max);
+
+  // Time.
+
+  /// Ends leases, wakes deferred messages and drops expired ones whose time is up to `now`, at most
+  /// `max` of them. O(log timers) each. Returns whether any message became ready.
+  bool Advance(MonoTime now, std::size_t max = SIZE_MAX);
+  /// When Advance() has something to do, at the earliest; MonoTime::max() for never.
+  MonoTime next_due() const { return timers_.empty() ? MonoTime::max() : timers_.front().when(); }
+
+  // Looking.
+
+  /// False when there is no such message.
+  bool Find(std::uint64_t id, MessageInfo* message) const;
+  /// Replaces `out` with at most `max` messages in that state: ready ones in the order of leaving,
+  /// others by id. O(ids in the table) but for ready ones.
+  void Peek(MessageState state, std::uint64_t max, std::vector<MessageInfo>* out) const;
+  /// The put time of the oldest ready message. Nothing when there is none.
+  std::optional<MonoTime> oldest_ready() const;
+
+  // Managing.
+
+  /// Forgets all messages in that state. Returns how many. O(messages).
+  std::uint64_t Empty(MessageState state);
+  void SetPaused(bool paused);
+  bool paused() const { return paused_; }
+
+  // Restoring what a log was told, before anything else is done with the queue. Messages may come
+  // in any order; what concerns an unknown id is ignored. O(log) each, EndRestore O(messages log).
+
+  void RestoreMessage(const MessageInfo& message, std::string_view key);
+  void RestoreLease(IdRun ids);
+  void RestoreForget(IdRun ids);
+  void RestoreReturn(std::uint64_t position, bool kicked, std::span<const IdRun> ids);
+  void RestoreDefer(MonoTime due, IdRun ids);
+  void RestoreBury(std::uint64_t position, std::span<const IdRun> ids);
+  void RestoreKey(std::string_view key, std::uint64_t id, MonoTime until);
+  void RestoreNextId(std::uint64_t next_id);
+  void RestorePaused(bool paused) { paused_ = paused; }
+  /// Puts ready and dead messages in order. What was in flight is ready again, in its old place, or
+  /// dead when its attempts are used up.
+  void EndRestore(MonoTime now);
+
+  struct KeyInfo {
+    std::string_view key;
+    std::uint64_t id = 0;
+    MonoTime until{};
+  };
+  /// Calls each(KeyInfo) for the keys remembered for messages of these ids. O(log keys + found).
+  template <typename Each>
+  void ForEachKey(std::uint64_t first_id, std::uint64_t last_id, Each&& each) const;
 
   std::uint64_t depth() const { return depth_; }
-  std::uint64_t bytes() const { return bytes_; }
+  std::uint64_t bytes() const { return bytes_; }  // of ready messages
+  std::uint64_t in_flight() const { return in_flight_; }
+  std::uint64_t deferred() const { return deferred_; }
+  std::uint64_t dead() const { return dead_count_; }
+  /// Messages in any state, and the bytes of their bodies.
+  std::uint64_t held() const { return held_; }
+  std::uint64_t held_bytes() const { return held_bytes_; }
+  std::uint64_t keys() const { return keys_.size(); }
+  std::uint64_t next_id() const { return table_.next_id(); }
   const std::string& name() const { return name_; }
+  std::uint32_t number() const { return number_; }
   const QueueLimits& limits() const { return limits_; }
   const QueueStats& stats() const { return stats_; }
   /// Counts from zero again; the high water becomes the present depth.
   void ResetStats();
 
  private:
-  /// Consecutive ids at consecutive positions in the order of leaving.
-  struct Run {
-    std::uint64_t position;
-    std::uint64_t first_id;
-    std::uint64_t count;
-  };
-
-  void PushReady(std::uint64_t id);
-  std::uint64_t FrontBytes() const;
-  /// The oldest `count` ready messages, which hold `bytes`. Reads no body.
-  void Forget(std::uint64_t count, std::uint64_t bytes);
-
-  std::string name_;
-  QueueLimits limits_;
-  Arena* arena_;
-  MessageTable table_;
-  std::deque<Run> ready_;  // by position
-  std::uint64_t next_position_ = 0;
-  std::uint64_t depth_ = 0;
-  std::uint64_t bytes_ = 0;
-  QueueStats stats_;
+  // PLACEHOLDER: the heart's engineer completes this.
 };
 
 }  // namespace rivulet
