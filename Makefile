@@ -15,8 +15,10 @@ ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
-PROGRAMS := pubsub simplequeue ps_to_http queuereader
-LIB_DIRS := base http algorithms tasks $(PROGRAMS)
+# A daemon is DIR/main.cc; rivulet-journal is journal/main.cc.
+PROGRAMS := pubsub simplequeue ps_to_http queuereader rivulet-journal
+LIB_DIRS := base http journal algorithms tasks pubsub simplequeue ps_to_http queuereader
+main_dir = $(patsubst rivulet-%,%,$(1))
 
 # V=1 shows the commands.
 V ?=
@@ -50,7 +52,7 @@ UNIT_DIRS ?= $(LIB_DIRS) bench
 UNIT_SRCS := tests/unit/main.cc $(wildcard $(addsuffix /*_test.cc,$(addprefix tests/unit/,$(UNIT_DIRS))))
 obj = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 LIB := $(BUILD)/librivulet.a
-PROGRAM_BINS := $(foreach p,$(PROGRAMS),$(if $(wildcard $(p)/main.cc),$(BIN)/$(p)))
+PROGRAM_BINS := $(foreach p,$(PROGRAMS),$(if $(wildcard $(call main_dir,$(p))/main.cc),$(BIN)/$(p)))
 
 .DEFAULT_GOAL := all
 .SECONDEXPANSION:
@@ -77,7 +79,7 @@ $(LIB): $(call obj,$(LIB_SRCS)) $(BUILD)/library.list
 	@rm -f $@
 	$(call say,AR $@)ar qcs $@ $(filter %.o,$^)
 
-$(foreach p,$(PROGRAMS),$(eval $(BIN)/$(p): $(BUILD)/obj/$(p)/main.o $(LIB)))
+$(foreach p,$(PROGRAMS),$(eval $(BIN)/$(p): $(BUILD)/obj/$(call main_dir,$(p))/main.o $(LIB)))
 $(PROGRAM_BINS):
 	@mkdir -p $(@D)
 	$(call say,LINK $@)$(CXX) $(LDFLAGS_ALL) $(LDFLAGS_$(@F)) $(filter %.o,$^) $(LIB) $(LIBS) -o $@
@@ -129,8 +131,8 @@ demo: deps-build  ## play clicks through the whole pipeline (INPUT=FILE, RATE=N 
 	@$(MAKE) -s --no-print-directory all $(BUILD)/examples/clicks/player $(BUILD)/examples/clicks/generate
 	@RIVULET_BIN_DIR=$(BIN) RIVULET_EXAMPLES_DIR=$(BUILD)/examples examples/clicks/demo.sh $(INPUT)
 
-# Threads live in base; the tsan build holds just that, and so costs little.
-TSAN_DIRS ?= base
+# Threads live in base and in the journal; the tsan build holds just those, and so costs little.
+TSAN_DIRS ?= base journal
 TEST_ARGS ?=
 .PHONY: test
 test: deps-test  ## run every test: unit (also under ASan, UBSan and TSan), daemons, documents
@@ -216,4 +218,4 @@ help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 -include $(patsubst %.o,%.d,$(call obj,$(LIB_SRCS) $(UNIT_SRCS) $(EXAMPLE_SRCS) $(BENCH_SRCS) \
-  $(FUZZ_SRCS) $(wildcard $(addsuffix /main.cc,$(PROGRAMS)))))
+  $(FUZZ_SRCS) $(wildcard $(foreach p,$(PROGRAMS),$(call main_dir,$(p))/main.cc))))

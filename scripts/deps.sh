@@ -17,6 +17,7 @@ libevent-dev is the event loop
 libcurl4-openssl-dev makes outgoing HTTP requests
 rapidjson-dev parses JSON
 libfmt-dev formats text
+libxxhash-dev checks what the journal reads back
 python3 formats the demo's result and runs the tests
 curl asks the daemons in the demo and the examples" ;;
     test) echo "
@@ -35,7 +36,8 @@ libclang-rt-14-dev brings its run-time" ;;
 wrk generates HTTP load" ;;
     bench-peers) echo "
 nginx-light is a peer
-redis-server is a peer" ;;
+redis-server is a peer
+beanstalkd is a peer" ;;
     *) echo "deps.sh: group '$1' must be one of build, test, lint, fuzz, bench, bench-peers" >&2
        exit 2 ;;
   esac
