@@ -66,21 +66,6 @@ double ToSeconds(Duration d) { return std::chrono::duration<double>(d).count(); 
 
 Duration UpperBound(int bucket) { return std::chrono::microseconds(std::int64_t{1} << bucket); }
 
-void AppendHistogram(std::string* out, const std::string& name, const MetricLabels& labels,
-                     const LatencyHistogram& histogram) {
-  MetricLabels bounded = labels;
-  bounded.emplace_back("le", "");
-  std::uint64_t at_most = 0;
-  for (int i = 0; i <= LatencyHistogram::kBuckets; ++i) {
-    at_most += histogram.bucket(i);
-    const bool last = i == LatencyHistogram::kBuckets;
-    bounded.back().second = last ? "+Inf" : fmt::format("{}", ToSeconds(UpperBound(i)));
-    AppendCount(out, name + "_bucket", bounded, at_most);
-  }
-  WriteMetricSample(out, name + "_sum", labels, ToSeconds(histogram.sum()));
-  AppendCount(out, name + "_count", labels, histogram.count());
-}
-
 [[maybe_unused]] bool IsMetricName(std::string_view name) {
   const auto fits = [](char c, bool first) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':' ||
@@ -169,8 +154,8 @@ struct MetricRegistry::Impl {
     } else if (const auto* read = std::get_if<std::function<double()>>(&series.metric)) {
       WriteMetricSample(out, name, series.labels, (*read)());
     } else {
-      AppendHistogram(out, name, series.labels,
-                      *std::get<std::unique_ptr<LatencyHistogram>>(series.metric));
+      WriteMetricHistogram(out, name, series.labels,
+                           *std::get<std::unique_ptr<LatencyHistogram>>(series.metric));
     }
   }
 
@@ -231,6 +216,21 @@ void WriteMetricSample(std::string* out, std::string_view name, const MetricLabe
   *out += ' ';
   AppendValue(out, value);
   *out += '\n';
+}
+
+void WriteMetricHistogram(std::string* out, const std::string& name, const MetricLabels& labels,
+                          const LatencyHistogram& histogram) {
+  MetricLabels bounded = labels;
+  bounded.emplace_back("le", "");
+  std::uint64_t at_most = 0;
+  for (int i = 0; i <= LatencyHistogram::kBuckets; ++i) {
+    at_most += histogram.bucket(i);
+    const bool last = i == LatencyHistogram::kBuckets;
+    bounded.back().second = last ? "+Inf" : fmt::format("{}", ToSeconds(UpperBound(i)));
+    AppendCount(out, name + "_bucket", bounded, at_most);
+  }
+  WriteMetricSample(out, name + "_sum", labels, ToSeconds(histogram.sum()));
+  AppendCount(out, name + "_count", labels, histogram.count());
 }
 
 }  // namespace rivulet

@@ -96,5 +96,8 @@ void WriteMetricHeader(std::string* out, std::string_view name, std::string_view
 /// One sample line: name{labels} value.
 void WriteMetricSample(std::string* out, std::string_view name, const MetricLabels& labels,
                        double value);
+/// The buckets, the sum and the count of a histogram.
+void WriteMetricHistogram(std::string* out, const std::string& name, const MetricLabels& labels,
+                          const LatencyHistogram& histogram);
 
 }  // namespace rivulet

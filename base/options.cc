@@ -209,6 +209,17 @@ Declared Options::Time(std::string name, Duration* value, std::string help) {
   return Declared(spec);
 }
 
+Declared Options::Argument(std::string name, std::string* value, std::string help) {
+  auto& spec = impl_->arguments.emplace_back(std::make_unique<Declared::Spec>());
+  spec->name = std::move(name);
+  spec->help = std::move(help);
+  spec->set = [value](const std::string& text) -> Status {
+    *value = text;
+    return {};
+  };
+  return Declared(spec);
+}
+
 Status Options::Impl::Set(Spec* spec, const std::string& value) {
   const auto& choices = spec->choices;
   if (!choices.empty() && std::find(choices.begin(), choices.end(), value) == choices.end()) {
@@ -237,12 +248,46 @@ std::string Options::Impl::Suggestion(std::string_view name) const {
   return std::string(NearestName(name, names));
 }
 
-std::optional<int> Options::Impl::ParseOne(std::string_view word, const char* next,
-                                           bool* took_next) {
-  if (!word.starts_with("-") || word == "-" || word == "--") {
+std::string Options::Impl::ArgumentNames() const {
+  std::string names;
+  for (const auto& argument : arguments) names += (names.empty() ? "" : " ") + argument->name;
+  return names;
+}
+
+std::optional<int> Options::Impl::ParseArgument(std::string_view word) {
+  if (arguments.empty()) {
     return Complain(
         fmt::format("{}: must be an option, --name=VALUE; there are no arguments", Shown(word)), 2);
   }
+  for (const auto& argument : arguments) {
+    if (argument->given) continue;
+    if (const Status status = Set(argument.get(), std::string(word)); !status.ok()) {
+      return Complain(fmt::format("{} {}: {}", argument->name, Shown(word), status.message()), 2);
+    }
+    return std::nullopt;
+  }
+  return Complain(fmt::format("{}: one argument too many: must be {} {}", Shown(word), program,
+                              ArgumentNames()),
+                  2);
+}
+
+std::optional<int> Options::Impl::CheckGiven() const {
+  for (const auto& argument : arguments) {
+    if (argument->given) continue;
+    return Complain(
+        fmt::format("{} must be given: {} {}", argument->name, program, ArgumentNames()), 2);
+  }
+  for (const auto& spec : specs) {
+    if (!spec->required || spec->given) continue;
+    return Complain(fmt::format("--{}={} must be given: {}", spec->name, spec->metavar, spec->help),
+                    2);
+  }
+  return std::nullopt;
+}
+
+std::optional<int> Options::Impl::ParseOne(std::string_view word, const char* next,
+                                           bool* took_next) {
+  if (!word.starts_with("-") || word == "-" || word == "--") return ParseArgument(word);
   const bool dashes = word.starts_with("--");
   const std::size_t equals = word.find('=');
   const std::string_view name = word.substr(dashes ? 2 : 1, equals - (dashes ? 2 : 1));
@@ -342,13 +387,7 @@ std::optional<int> Options::Parse(int argc, const char* const* argv) {
   if (given("config")) {
     if (auto status = impl_->ParseConfig()) return status;
   }
-  for (const auto& spec : impl_->specs) {
-    if (spec->required && !spec->given) {
-      return impl_->Complain(
-          fmt::format("--{}={} must be given: {}", spec->name, spec->metavar, spec->help), 2);
-    }
-  }
-  return std::nullopt;
+  return impl_->CheckGiven();
 }
 
 bool Options::given(std::string_view name) const {

@@ -12,8 +12,8 @@
 // --help is the value the variable holds when the option is declared.
 //
 // A flag may be written --name=false; another option's value must not start with "--" unless it is
-// written --name=VALUE. There are no arguments beside options. An unknown name is answered with the
-// nearest known one.
+// written --name=VALUE. There are no arguments beside options, but for a tool that declares them
+// (Argument()). An unknown name is answered with the nearest known one.
 #pragma once
 
 #include <cstdint>
@@ -72,6 +72,9 @@ class Options {
   Declared Real(std::string name, double* value, std::string help);
   Declared Bytes(std::string name, std::uint64_t* value, std::string help);  // ParseByteCount
   Declared Time(std::string name, Duration* value, std::string help);        // ParseDuration
+  /// A word without dashes. The first declared is the first given, and each must be. `name` is what
+  /// usage and errors call it: "DIR". Takes OneOf and Check.
+  Declared Argument(std::string name, std::string* value, std::string help);
 
   /// The exit status to end with now (0 after --help and --version, 2 after a wrong option, 1 for a
   /// config file that cannot be read), or nothing when the program should go on.

@@ -47,8 +47,18 @@ std::string Options::Declared::Spec::RangeText() const {
 }
 
 std::string Options::HelpText() const {
-  std::string out = fmt::format("{} - {}\n\nusage: {} [--NAME=VALUE]...\n", impl_->program,
-                                impl_->summary, impl_->program);
+  const std::string arguments = impl_->ArgumentNames();
+  std::string out =
+      fmt::format("{} - {}\n\nusage: {} [--NAME=VALUE]...{}{}\n", impl_->program, impl_->summary,
+                  impl_->program, arguments.empty() ? "" : " ", arguments);
+  if (!arguments.empty()) out += "\nArguments:\n";
+  for (const auto& argument : impl_->arguments) {
+    const auto& choices = argument->choices;
+    AppendEntry(&out, argument->name,
+                choices.empty()
+                    ? argument->help
+                    : fmt::format("{} (one of {})", argument->help, fmt::join(choices, ", ")));
+  }
   std::vector<std::string> sections;
   std::vector<const Declared::Spec*> sorted;
   for (const auto& spec : impl_->specs) {

@@ -42,6 +42,7 @@ struct Options::Impl {
   std::string epilog;
   std::vector<std::string> sections = {"Options"};  // in the order declared
   std::vector<std::unique_ptr<Spec>> specs;
+  std::vector<std::unique_ptr<Spec>> arguments;  // in the order they are given
   std::string config_file;
 
   Spec* Find(std::string_view name) const;
@@ -51,7 +52,11 @@ struct Options::Impl {
 
   /// Prints "PROGRAM: MESSAGE" on standard error, as one line, and returns `exit_status`.
   int Complain(std::string_view message, int exit_status) const;
-  std::optional<int> ParseArguments(int argc, const char* const* argv);
+  std::optional<int> ParseArgument(std::string_view word);
+  /// Complains about what was not given and must be.
+  std::optional<int> CheckGiven() const;
+  /// "COMMAND DIR", or empty.
+  std::string ArgumentNames() const;
   std::optional<int> ParseOne(std::string_view word, const char* next, bool* took_next);
   std::optional<int> ParseConfig();
   std::optional<int> ParseConfigLine(std::string_view line, const std::string& where,

@@ -81,7 +81,8 @@ def machine():
         f"- {model}, {len(CORES)} cores, {memory:.0f} GiB; Linux {platform.release()}; load average "
         f"at the end {load:.1f}",
         f"- rivulet at {commit}; {first_line('wrk', '-v').split(' Copyright')[0]}; "
-        f"{first_line('nginx', '-v')}; {first_line('redis-server', '--version').split(' sha')[0]}"])
+        f"{first_line('nginx', '-v')}; {first_line('redis-server', '--version').split(' sha')[0]}; "
+        f"{first_line('beanstalkd', '-v')}"])
 
 
 HOW = """\
@@ -98,6 +99,12 @@ HOW = """\
   `/mput` alone grows the queue by gigabytes, so it includes the kernel's work for new pages; 4 GiB are touched
   before, so that a virtual machine's host does not have to find them within the measurement. In turns, the queue stays level.
 - redis: `redis-benchmark -t lpush,rpop -d 100 -c 64 -P 1` (and 16), no persistence.
+- Leases: `bench/lease_load.cc`, 64 connections, puts and gets in turns by the same program.
+- Kept puts: `put.lua` as above; beanstalkd and redis-server (LPUSH, `appendonly yes`) by `bench/peer_load.cc`, one message
+  under way on each of 64 connections. One fdatasync a put: `bench/fdatasync_loop.cc`, 130 bytes each, on the same disk; the
+  aim takes the faster of a file that grows and one of full length. All folders are under `build/`.
+- Half the peak of kept puts: in each round one fdatasync after another for a second, the peak by wrk, half of it by
+  `rate_load`, and the disk once more; the ratio is taken within the round.
 - Latency at half the peak: `bench/rate_load.cc`, a fixed schedule over 64 connections, latency from the
   time a request was due.
 - Fan-out: `bench/fanout_load.cc`, one publisher, 100-byte messages, every subscriber's sequence

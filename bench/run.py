@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Measures the daemons beside their peers in one run; prints tables and writes bench/RESULTS.md.
 
-    python3 bench/run.py                      everything, in less than ten minutes
+    python3 bench/run.py                      everything, in a quarter of an hour
     python3 bench/run.py --only=http,fanout   some sections (nothing is written without --output)
+    python3 bench/run.py --only=durable,leases,journal   what leases and the journal cost
     python3 bench/run.py --runs=1             a quick look
 """
 
@@ -16,10 +17,12 @@ import time
 
 sys.dont_write_bytecode = True  # a run leaves nothing behind but its results
 
+import durable_sections
 import harness
 import sections
 from report import Report
 
+SECTIONS = sections.ALL | durable_sections.ALL
 WRITTEN = os.path.join(harness.ROOT, "bench", "RESULTS.md")
 
 
@@ -62,21 +65,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5, help="rounds; figures are medians (default 5)")
     parser.add_argument("--seconds", type=int, default=1, help="seconds a measurement (default 1)")
-    parser.add_argument("--only", default="", help="sections, with commas between: " + ", ".join(sections.ALL))
-    parser.add_argument("--max-time", type=int, default=540, help="seconds after which rounds are cut short")
+    parser.add_argument("--only", default="", help="sections, with commas between: " + ", ".join(SECTIONS))
+    parser.add_argument("--max-time", type=int, default=900, help="seconds after which rounds are cut short")
     parser.add_argument("--output", help="file to write (default with all sections: bench/RESULTS.md)")
-    parser.add_argument("--peers", action="store_true", help="fail when nginx or redis is not installed")
+    parser.add_argument("--peers", action="store_true", help="fail when nginx, redis or beanstalkd is not installed")
     parser.add_argument("--bin", default=harness.BIN, help=f"folder of the daemons (default {harness.BIN})")
     parser.add_argument("--bench", default=harness.BENCH, help=f"folder of the loads (default {harness.BENCH})")
     arguments = parser.parse_args()
     harness.BIN, harness.BENCH = arguments.bin, arguments.bench
-    chosen = [s for s in arguments.only.split(",") if s] or list(sections.ALL)
+    chosen = [s for s in arguments.only.split(",") if s] or list(SECTIONS)
     for name in chosen:
-        if name not in sections.ALL:
-            parser.error(f"--only={name}: must be among {', '.join(sections.ALL)}")
+        if name not in SECTIONS:
+            parser.error(f"--only={name}: must be among {', '.join(SECTIONS)}")
     if arguments.runs < 1 or arguments.seconds < 1:
         parser.error("--runs and --seconds must be at least 1")
-    peers = ("nginx", "redis-server", "redis-benchmark") if arguments.peers else ()
+    peers = ("nginx", "redis-server", "redis-benchmark", "beanstalkd") if arguments.peers else ()
     for program in ("wrk", "taskset", *peers):
         if harness.find(program) is None:
             print(f"bench: {program} is not installed (`make bench-peers` installs it)", file=sys.stderr)
@@ -94,12 +97,12 @@ def main():
     rounds = Rounds(arguments.runs, started + arguments.max_time, report)
     context = {}
     for name in chosen:
-        sections.ALL[name](rounds, arguments.seconds, report, context)
+        SECTIONS[name](rounds, arguments.seconds, report, context)
     command = os.environ.get("BENCH_COMMAND") or "python3 bench/run.py" + "".join(
         f" {a}" for a in sys.argv[1:])
     text = report.text(command, time.monotonic() - started, arguments.runs)
     print(text)
-    output = arguments.output or (WRITTEN if chosen == list(sections.ALL) else None)
+    output = arguments.output or (WRITTEN if chosen == list(SECTIONS) else None)
     if output:
         with open(output, "w", encoding="utf-8") as file:
             file.write(text)

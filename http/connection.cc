@@ -16,10 +16,6 @@ namespace rivulet {
 namespace {
 
 constexpr std::size_t kReadBytes = 64 * 1024;
-// Answers are written out when so many bytes or requests have been served of one wake-up, so that
-// what a client that never reads can make us hold is bounded (P8).
-constexpr std::size_t kFlushBytes = 256 * 1024;
-constexpr int kMaxPipelined = 64;
 constexpr Duration kLingerTime = std::chrono::seconds(2);
 
 // Equal in time that depends on the lengths alone.
@@ -54,33 +50,37 @@ void Connection::OnReadable() {
   const ssize_t got = recv(fd_, buffer, kReadBytes, 0);
   if (got <= 0) {
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got == 0 && hold_count_ > 0 && state_ != State::kDeferred && state_ != State::kStreaming) {
+      half_closed_ = true;  // what it sent last is answered, when it may be
+      return UpdateReading();
+    }
     Close();  // also half-closed: whoever will not send any more is not waited for
     return;
   }
   if (state_ == State::kLingering) return;
   server_.now_ = server_.clock_.Now();
   const std::string_view data(buffer, static_cast<std::size_t>(got));
-  if (state_ == State::kStreaming || state_ == State::kDeferred || !held_.empty()) {
-    held_.append(data);
+  if (state_ == State::kStreaming || state_ == State::kDeferred || !read_ahead_.empty()) {
+    read_ahead_.append(data);
     if (state_ == State::kHead || state_ == State::kBody) {
-      ServeHeld();
+      ServeReadAhead();
     } else {
       UpdateReading();
     }
     return;
   }
   const std::size_t used = Serve(data);
-  if (used < data.size() && state_ != State::kClosed) held_.assign(data.substr(used));
+  if (used < data.size() && state_ != State::kClosed) read_ahead_.assign(data.substr(used));
 }
 
-void Connection::ServeHeld() {
-  if (held_.empty()) return;
+void Connection::ServeReadAhead() {
+  if (read_ahead_.empty()) return;
   std::string input;
-  input.swap(held_);
+  input.swap(read_ahead_);
   const std::size_t used = Serve(input);
   if (used >= input.size() || state_ == State::kClosed) return;
   input.erase(0, used);
-  held_.swap(input);
+  read_ahead_.swap(input);
 }
 
 std::size_t Connection::Serve(std::string_view input) {
@@ -90,7 +90,7 @@ std::size_t Connection::Serve(std::string_view input) {
     more = ServeBatch(input, &used);
     Flush(&server_.out_);
     if (state_ == State::kLingering) return input.size();
-    if (state_ == State::kStreaming && !blocked_) {
+    if (state_ == State::kStreaming && !blocked()) {
       Pump();
       more = state_ == State::kHead;  // it has ended already, and makes way for what is behind it
     }
@@ -101,7 +101,7 @@ std::size_t Connection::Serve(std::string_view input) {
 // Serves requests until the input is used up, a request must be waited for, or it is time to write
 // the answers out. Returns whether there is more to serve after that.
 bool Connection::ServeBatch(std::string_view input, std::size_t* used) {
-  for (int served = 0; !blocked_ && *used < input.size(); ++served) {
+  for (int served = 0; !blocked_ && !hold_full_ && *used < input.size(); ++served) {
     if (served >= kMaxPipelined || server_.out_.size() >= kFlushBytes) return true;
     bool progress = false;
     if (state_ == State::kHead) {
@@ -287,7 +287,8 @@ void Connection::FailRequest(int status, std::string_view reason) {
 void Connection::CheckDeadline(MonoTime now) {
   const ServerConfig& config = server_.config_;
   const Duration waited = now - since_;
-  if (now >= end_by_ || (!unsent_.empty() && waited >= config.idle_timeout)) return Close();
+  const bool unread = !unsent_.empty() && (hold_count_ == 0 || blocked_);
+  if (now >= end_by_ || (unread && waited >= config.idle_timeout)) return Close();
   switch (state_) {
     case State::kHead:
       if (!unsent_.empty()) return;
@@ -307,7 +308,7 @@ void Connection::CheckDeadline(MonoTime now) {
       return;
     }
     case State::kLingering:
-      if (waited >= kLingerTime) Close();
+      if (hold_count_ == 0 && waited >= kLingerTime) Close();
       return;
     case State::kDeferred:
     case State::kStreaming:
@@ -352,6 +353,8 @@ void Connection::Release() {
   fd_ = -1;
   if (pending_ != nullptr) pending_->connection_ = nullptr;
   pending_ = nullptr;
+  if (hold_count_ > 0) server_.DropHolding(this);
+  hold_count_ = 0;
 }
 
 }  // namespace rivulet

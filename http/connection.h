@@ -8,12 +8,21 @@
 //   kStreaming  a StreamSource is being pulled                  -> kHead, closed
 //   kLingering  the last answer is said; what the client still sends is read and dropped, so that a
 //               reset does not overtake the answer              -> closed
-// In every state, while `unsent_` is not empty nothing is read or executed: back pressure.
+// In every state, while the client does not take what is said to it (`blocked_`) nothing is read or
+// executed: back pressure.
+//
+// Held answers (Reply::HoldUntil). From the first of them on, everything said stays in `unsent_`,
+// in order, until its mark is released. Requests are read and served meanwhile, up to a bound
+// (`hold_full_`); a stream waits. Answers are held in at most two groups, as a group commit makes
+// them: those of the commit that is being made safe, and the later ones, which leave together once
+// the greatest of their marks is released.
 #pragma once
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -40,7 +49,7 @@ class Connection final : public Stream {
 
   // Stream.
   void Wake() override;
-  bool blocked() const override { return blocked_; }
+  bool blocked() const override { return blocked_ || hold_count_ > 0; }
   std::size_t promised_bytes() const override { return promised_bytes_; }
   void Abort() override { Close(); }
   void EndWithin(Duration limit) override;
@@ -53,12 +62,34 @@ class Connection final : public Stream {
   /// Answers 503 and closes: there are too many connections.
   void Refuse();
 
+  /// What is said from here on stays until LetGo() of that mark. `request` may be nullptr.
+  void HoldUntil(std::uint64_t mark, const Request* request);
+  /// Sends what was held for marks up to this one. Calls nothing of others.
+  void LetGo(std::uint64_t mark);
+  /// What is held becomes this error, and the connection's last word.
+  void FailHeld(int status, std::string_view message);
+
  private:
   friend class PendingReply;
   friend class Reply;
   friend class Server;
 
   enum class State : std::uint8_t { kHead, kBody, kDeferred, kStreaming, kLingering, kClosed };
+
+  // Answers are written out, or no more are held, when so many bytes or requests have been served,
+  // so that what a client that never reads can make us keep is bounded (P8).
+  static constexpr std::size_t kFlushBytes = 256 * 1024;
+  static constexpr int kMaxPipelined = 64;
+
+  // Answers that leave together.
+  struct Hold {
+    std::uint64_t mark = 0;
+    std::size_t begin = 0;  // of the first of them, in unsent_
+    int answers = 0;        // with those behind it that need no hold
+    // How the first of them was asked for.
+    bool is_head = false;
+    bool wants_json = false;
+  };
 
   void OnReadable();
   void OnWritable();
@@ -69,7 +100,7 @@ class Connection final : public Stream {
   bool ReadHead(std::string_view input, std::size_t* used);
   bool ReadBody(std::string_view input, std::size_t* used);
   bool StartBody(std::string_view input, std::size_t* used);
-  void ServeHeld();
+  void ServeReadAhead();
   void Dispatch(const char* head, std::string_view body);
   void Answer(const Request& request, Reply& reply);
   void AnswerOptions(const Request& request, Reply& reply, MethodSet methods);
@@ -80,7 +111,7 @@ class Connection final : public Stream {
 
   // Writing (connection_write.cc).
   void Flush(std::string* out);
-  void FlushUnsent();
+  bool FlushUnsent();
   void ObserveServed();
   void AfterAnswer();
   void ShutDownWhenSaid();
@@ -93,13 +124,26 @@ class Connection final : public Stream {
   void SetBlocked(bool blocked);
   void UpdateReading();
   void WatchPeer();
+  /// False when it has closed or broken its side: asks the socket.
+  bool PeerListens() const;
   void Close();
   void Release();
 
+  // Holding (connection_hold.cc).
+  void CountHeld();
+  void GoOn();
+  void DropOwed();
+  /// What may be sent of unsent_.
+  std::size_t sendable_bytes() const {
+    return hold_count_ == 0 ? unsent_.size() : std::min(holds_[0].begin, unsent_.size());
+  }
+
   /// Nothing is half read, owed or unsent.
   bool idle() const {
-    return state_ == State::kHead && !parser_.started() && unsent_.empty() && held_.empty();
+    return state_ == State::kHead && !parser_.started() && unsent_.empty() && read_ahead_.empty();
   }
+  /// Nothing more is said to a client that will not send any more, or once the daemon goes down.
+  bool finished() const;
 
   Server& server_;
   int fd_;
@@ -112,6 +156,9 @@ class Connection final : public Stream {
   bool source_ended_ = false;
   bool pumping_ = false;
   bool said_last_word_ = false;  // kLingering, and everything is sent
+  bool half_closed_ = false;     // the client will send no more, and waits for held answers
+  bool hold_full_ = false;       // no further request is read before a release
+  std::uint8_t hold_count_ = 0;  // of holds_
   std::uint8_t frame_size_ = 0;  // of the chunk header, or of the last chunk
   std::uint8_t frame_sent_ = 0;
   std::uint8_t suffix_left_ = 0;  // of the CRLF after a chunk
@@ -123,11 +170,13 @@ class Connection final : public Stream {
   PendingReply* pending_ = nullptr;
   std::unique_ptr<StreamSource> source_;
   std::string peer_;
-  std::string held_;        // received, not yet used: part of a head, or requests read ahead
+  std::string read_ahead_;  // received, not yet used: part of a head, or further requests
   std::string head_bytes_;  // the head of the request whose body is being read
   std::string body_;
   std::string unsent_;
   std::size_t unsent_offset_ = 0;
+  std::array<Hold, 2> holds_;
+  std::size_t hold_index_ = 0;  // in server_.holding_, while hold_count_ > 0
   RequestParser parser_;
   ChunkDecoder decoder_;
   event read_event_;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -16,7 +17,7 @@ namespace {
 constexpr std::size_t kPieces = 16;
 // What one stream may write before the others have their turn.
 constexpr std::size_t kStreamTurnBytes = 1024 * 1024;
-constexpr std::size_t kMaxHeldBytes = 64 * 1024;
+constexpr std::size_t kMaxReadAheadBytes = 64 * 1024;
 constexpr std::size_t kKeptBufferBytes = 1024 * 1024;
 constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
@@ -25,7 +26,7 @@ constexpr std::string_view kLastChunk = "0\r\n\r\n";
 void Connection::Flush(std::string* out) {
   if (out->empty() || state_ == State::kClosed) {
     out->clear();
-  } else if (!unsent_.empty()) {
+  } else if (hold_count_ > 0 || !unsent_.empty()) {
     unsent_.append(*out);
   } else {
     const ssize_t sent = send(fd_, out->data(), out->size(), MSG_NOSIGNAL);
@@ -44,39 +45,44 @@ void Connection::Flush(std::string* out) {
   ShutDownWhenSaid();
 }
 
-void Connection::FlushUnsent() {
-  const std::size_t left = unsent_.size() - unsent_offset_;
+// Returns whether everything that may be sent now was.
+bool Connection::FlushUnsent() {
+  const std::size_t end = sendable_bytes();
+  if (unsent_offset_ == end) return true;
+  const std::size_t left = end - unsent_offset_;
   const ssize_t sent = send(fd_, unsent_.data() + unsent_offset_, left, MSG_NOSIGNAL);
   if (sent < 0) {
     if (errno != EAGAIN && errno != EINTR) Close();
     if (state_ != State::kClosed) SetBlocked(true);
-    return;
+    return false;
   }
   since_ = server_.clock_.Now();
   if (static_cast<std::size_t>(sent) < left) {
     unsent_offset_ += static_cast<std::size_t>(sent);
     SetBlocked(true);
-    return;
+    return false;
   }
-  std::string().swap(unsent_);
   unsent_offset_ = 0;
+  if (end == unsent_.size()) {
+    std::string().swap(unsent_);
+  } else {
+    unsent_.erase(0, end);
+  }
+  for (Hold& hold : holds_) hold.begin -= std::min(hold.begin, end);
   ShutDownWhenSaid();
+  return true;
 }
 
 void Connection::OnWritable() {
-  if (!unsent_.empty()) {
-    FlushUnsent();
-    if (!unsent_.empty() || state_ == State::kClosed) return;
-  }
+  if (!FlushUnsent() || state_ == State::kClosed) return;
   SetBlocked(false);
   server_.now_ = server_.clock_.Now();
   if (state_ == State::kStreaming) {
     Pump();
   } else if (state_ == State::kHead || state_ == State::kBody) {
-    ServeHeld();
-    // The drain waited for these answers alone.
-    if (server_.draining_ && idle()) Close();
+    ServeReadAhead();
   }
+  if (finished()) Close();
 }
 
 void Connection::ObserveServed() {
@@ -93,6 +99,7 @@ void Connection::ObserveServed() {
 void Connection::AfterAnswer() {
   since_ = server_.now_;
   state_ = close_after_answer_ ? State::kLingering : State::kHead;
+  if (hold_count_ > 0) CountHeld();
 }
 
 void Connection::ShutDownWhenSaid() {
@@ -119,9 +126,10 @@ void Connection::SetBlocked(bool blocked) {
 // A client that is answered later or streamed to is read from only to see it go, one whose answers
 // are not read not at all.
 void Connection::UpdateReading() {
-  bool wanted = !blocked_ || said_last_word_;
+  bool wanted = (!blocked_ && !hold_full_) || said_last_word_;
   if (state_ == State::kStreaming || state_ == State::kDeferred)
-    wanted = held_.size() < kMaxHeldBytes;
+    wanted = read_ahead_.size() < kMaxReadAheadBytes;
+  if (half_closed_) wanted = false;
   if (wanted == reading_) return;
   reading_ = wanted;
   if (wanted) {
@@ -141,6 +149,11 @@ void Connection::WatchPeer() {
   setsockopt(fd_, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
   setsockopt(fd_, IPPROTO_TCP, TCP_KEEPINTVL, &interval_seconds, sizeof interval_seconds);
   setsockopt(fd_, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
+
+bool Connection::PeerListens() const {
+  pollfd asked{fd_, POLLRDHUP, 0};
+  return poll(&asked, 1, 0) == 0;
 }
 
 void Connection::SendPending(int status, std::string_view content_type, std::string_view body,
@@ -165,12 +178,12 @@ void Connection::SendPending(int status, std::string_view content_type, std::str
   AfterAnswer();
   FlushUnsent();
   // What was read ahead is served from the loop, not from inside whoever answers here.
-  if (state_ == State::kHead && !held_.empty()) SetBlocked(true);
+  if (state_ == State::kHead && !read_ahead_.empty()) SetBlocked(true);
   if (state_ != State::kClosed) UpdateReading();
 }
 
 void Connection::Wake() {
-  if (state_ == State::kStreaming && !blocked_) Pump();
+  if (state_ == State::kStreaming && !blocked()) Pump();
 }
 
 void Connection::EndWithin(Duration limit) { end_by_ = server_.clock_.Now() + limit; }
@@ -179,7 +192,7 @@ void Connection::Pump() {
   if (pumping_) return;
   pumping_ = true;
   std::size_t written = 0;
-  while (state_ == State::kStreaming && !blocked_ && WriteStreamPart(&written)) {
+  while (state_ == State::kStreaming && !blocked() && WriteStreamPart(&written)) {
     if (written >= kStreamTurnBytes) SetBlocked(true);  // goes on when the loop comes by again
   }
   pumping_ = false;
@@ -266,7 +279,7 @@ void Connection::EndStream() {
   } else {
     ShutDownWhenSaid();
   }
-  if (state_ == State::kHead && !held_.empty()) SetBlocked(true);  // serves it from the loop
+  if (state_ == State::kHead && !read_ahead_.empty()) SetBlocked(true);  // serves it from the loop
   if (state_ != State::kClosed) UpdateReading();
 }
 

@@ -105,7 +105,7 @@ Daemon::~Daemon() = default;
 
 void Daemon::AddCommonRoutes() {
   router_.AddOpen(kLooks, "/ping", [this](const Request&, Reply& reply) {
-    if (!health_.ok()) return reply.Error(503, health_.message());
+    if (const Status s = health(); !s.ok()) return reply.Error(503, s.message());
     reply.Text(200, "OK");
   });
   router_.Add(kLooks, "/metrics", [this](const Request&, Reply& reply) {
@@ -120,7 +120,7 @@ void Daemon::AddCommonRoutes() {
   metrics_.AddGaugeFunction("rivulet_build_info", "Always 1; the version is a label.",
                             [] { return 1.0; }, {{"version", kVersion}, {"program", name_}});
   metrics_.AddGaugeFunction("rivulet_healthy", "1 while /ping answers 200.",
-                            [this] { return health_.ok() ? 1.0 : 0.0; });
+                            [this] { return health().ok() ? 1.0 : 0.0; });
 }
 
 Status Daemon::Listen() {
@@ -167,6 +167,10 @@ int Daemon::Run() {
     if (on_hangup_) on_hangup_();
   });
   if (Status s = Listen(); !s.ok()) return FailStart(name_, s);
+  if (Status s = on_bound_ ? on_bound_() : Status::Ok(); !s.ok()) {
+    RemovePidFile(options_.process);
+    return FailStart(name_, s);
+  }
   AnnounceListening(options_.process, server_->bound());
   loop_.Run();
   // Streams refer to objects that main() made after this one, and will destroy before it.

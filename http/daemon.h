@@ -66,11 +66,14 @@ class Daemon {
   /// Exists from Run() on.
   Server& server() { return *server_; }
 
-  /// Not OK: /ping answers 503 with the message.
-  void SetHealth(Status health) { health_ = std::move(health); }
-  const Status& health() const { return health_; }
+  /// Asked whenever somebody asks for the health. Not OK: /ping answers 503 with the message.
+  void CheckHealthBy(std::function<Status()> check) { check_health_ = std::move(check); }
+  Status health() const { return check_health_ ? check_health_() : Status::Ok(); }
   WallTime start_time() const { return start_time_; }
 
+  /// Bound, and running as the user it was told to, but nothing is served yet: open and recover
+  /// what belongs to that user. A failure ends Run() with 1.
+  void OnBound(std::function<Status()> callback) { on_bound_ = std::move(callback); }
   /// On SIGHUP, after the log was reopened.
   void OnHangup(std::function<void()> callback) { on_hangup_ = std::move(callback); }
   /// When the drain begins: answer what would wait for longer (long polls).
@@ -97,9 +100,10 @@ class Daemon {
   Router router_;
   std::unique_ptr<Server> server_;
   Timer drain_deadline_;
-  Status health_;
+  std::function<Status()> check_health_;
   WallTime start_time_;
   bool stopping_ = false;
+  std::function<Status()> on_bound_;
   std::function<void()> on_hangup_;
   std::function<void()> on_draining_;
   std::function<Status()> on_drained_;

@@ -96,6 +96,12 @@ void Reply::Stream(std::string_view content_type, std::unique_ptr<StreamSource> 
   connection_->source_->Attached(connection_);
 }
 
+void Reply::HoldUntil(std::uint64_t mark) {
+  assert(!answered_);
+  if (mark <= connection_->server_.released_) return;
+  connection_->HoldUntil(mark, &request_);
+}
+
 PendingReply Reply::Defer() {
   assert(!answered_);
   answered_ = true;
@@ -112,6 +118,7 @@ PendingReply& PendingReply::operator=(PendingReply&& other) noexcept {
   if (this == &other) return *this;
   GiveUp();
   connection_ = std::exchange(other.connection_, nullptr);
+  hold_until_ = std::exchange(other.hold_until_, 0);
   if (connection_ != nullptr) connection_->pending_ = this;
   return *this;
 }
@@ -122,10 +129,15 @@ void PendingReply::GiveUp() {
   Send(503, kTextPlain, "the daemon gave up on this request\n", "Retry-After: 1\r\n");
 }
 
+bool PendingReply::Reachable() { return connection_ != nullptr && connection_->PeerListens(); }
+
 void PendingReply::Send(int status, std::string_view content_type, std::string_view body,
                         std::string_view extra_headers) {
   if (connection_ == nullptr) return;
-  std::exchange(connection_, nullptr)->SendPending(status, content_type, body, extra_headers);
+  Connection* const connection = std::exchange(connection_, nullptr);
+  const std::uint64_t mark = std::exchange(hold_until_, 0);
+  if (mark > connection->server_.released_) connection->HoldUntil(mark, nullptr);
+  connection->SendPending(status, content_type, body, extra_headers);
 }
 
 }  // namespace rivulet

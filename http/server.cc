@@ -165,6 +165,31 @@ void Server::CheckDrained() {
   done();
 }
 
+void Server::AddHolding(Connection* connection) {
+  connection->hold_index_ = holding_.size();
+  holding_.push_back(connection);
+}
+
+void Server::DropHolding(Connection* connection) {
+  const std::size_t index = connection->hold_index_;
+  holding_[index] = holding_.back();
+  holding_[index]->hold_index_ = index;
+  holding_.pop_back();
+}
+
+void Server::Release(std::uint64_t mark) {
+  released_ = std::max(released_, mark);
+  letting_go_.swap(holding_);
+  for (Connection* connection : letting_go_) connection->LetGo(mark);
+  letting_go_.clear();
+}
+
+void Server::FailHeld(int status, std::string_view message) {
+  letting_go_.swap(holding_);
+  for (Connection* connection : letting_go_) connection->FailHeld(status, message);
+  letting_go_.clear();
+}
+
 void Server::RenewDate() {
   if (now_ < date_until_) return;
   const auto wall = clock_.WallNow();

@@ -66,11 +66,11 @@ class Server {
   bool draining() const { return draining_; }
 
   /// Lets go the answers that are held for marks up to this one (Reply::HoldUntil). Marks only
-  /// grow. O(connections let go).
+  /// grow. O(connections that hold an answer). Not from inside a handler.
   void Release(std::uint64_t mark);
   /// What held answers promised did not come to be: each connection's first held answer becomes
   /// this error (503 or 507, `message` without newline), those behind it are dropped, and the
-  /// connection closes after it. O(connections held).
+  /// connection closes after it. O(connections that hold one). Not from inside a handler.
   void FailHeld(int status, std::string_view message);
 
   const ServerStats& stats() const { return stats_; }
@@ -88,6 +88,8 @@ class Server {
   void FreeBuried();
   void CheckDrained();
   void RenewDate();
+  void AddHolding(Connection* connection);
+  void DropHolding(Connection* connection);
 
   EventLoop& loop_;
   const Clock& clock_;
@@ -101,6 +103,9 @@ class Server {
   Deferred free_buried_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> buried_;
+  std::vector<Connection*> holding_;     // connections with held answers
+  std::vector<Connection*> letting_go_;  // those that Release looks at
+  std::uint64_t released_ = 0;
   ServerStats stats_;
   bool draining_ = false;
   std::function<void()> drained_;

@@ -21,11 +21,11 @@
 // whole or not at all. What lies in a segment at or behind the next segment's start is void: that
 // is how a commit that failed half-way is taken back.
 //
-// The check of a batch is the low half of XXH3-64 over what follows it, seeded with the segment's
-// salt and the batch's position: bytes of another segment, another place or a message made to look
-// like a batch do not pass. (A CRC would find every flip of up to three bits for certain where this
-// leaves one in 2^32, but knows no seed; xxHash is ten times faster than zlib's.) The check of a
-// segment header is the same over the header with its check zero, seed 0.
+// The check of a batch is the low half of XXH3-64 over what follows it, seeded with the sum of the
+// segment's salt and the batch's position: bytes of another segment, another place or a message
+// made to look like a batch do not pass. (A CRC would find every flip of up to three bits for
+// certain where this leaves one in 2^32, but knows no seed; xxHash is ten times faster than
+// zlib's.) The check of a segment header is the same over the header with its check zero, seed 0.
 //
 // Why "how far back it is synced": a batch that cannot be read is a torn tail when the power went
 // before it was synced, and damage when it had been. Whatever lies behind tells: a batch that says

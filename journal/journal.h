@@ -59,13 +59,15 @@ struct JournalConfig {
   SyncPolicy sync;
   std::uint64_t segment_bytes = 16ULL << 20;
   bool salvage = false;
+  RecoveryProgress progress;  // of Open(), when wanted
 };
 
 class JournalOwner {
  public:
   virtual ~JournalOwner() = default;
   /// The open batch is the first of a segment: append what every segment must begin with. Called
-  /// from inside Append().
+  /// from inside Append(); and before OnFailed() of a full disk, because what is written later is
+  /// written to a new segment, these records first and those that were taken back behind them.
   virtual void OnSegmentBegun() {}
   /// All commits up to that number are complete.
   virtual void OnCommitted(std::uint64_t commit) = 0;
@@ -89,12 +91,12 @@ class Journal {
 
   /// Locks the folder, brings back what is there (`visit` is called for every record, in order) and
   /// is ready to append. kInvalidArgument: not a journal of this owner, or locked by a process that
-  /// the message names. kCorrupt: damage, at file:offset. `loop`, `owner` and `disk` must outlive
-  /// the journal; `owner` hears nothing before this returns.
+  /// the message names. kCorrupt: damage, at file:offset. `loop`, `clock` (which is read on the
+  /// helper's thread too), `owner` and `disk` must outlive the journal; `owner` hears nothing
+  /// before this returns.
   static Result<std::unique_ptr<Journal>> Open(JournalConfig config, EventLoop& loop,
                                                const Clock& clock, JournalOwner* owner,
-                                               const RecordVisitor& visit,
-                                               RecoveryReport* report,
+                                               const RecordVisitor& visit, RecoveryReport* report,
                                                Disk& disk = Disk::System());
   /// Closes, as Close() does.
   virtual ~Journal() = default;
@@ -103,7 +105,8 @@ class Journal {
   Journal& operator=(const Journal&) = delete;
 
   /// Adds a record, `head` and `body` behind each other, to the open batch. Returns the number of
-  /// the segment it goes to. While Admit() refuses, records are still taken (a time-out must be
+  /// the segment it goes to, or of one before it. A record has at most kMaxBatchBytes - 10 bytes.
+  /// While Admit() refuses, records are still taken (a time-out must be
   /// told, and the owner has stopped what grows).
   virtual std::uint64_t Append(std::string_view head, std::string_view body = {}) = 0;
   /// The commit that the record appended last goes with; what is held for it may be answered once

@@ -78,11 +78,16 @@ class SegmentScanner {
 
   /// Where the next batch would begin.
   std::uint64_t offset() const { return offset_; }
+  const SegmentHeader& header() const { return header_; }
   /// Whether the rest of the file is zeros.
   bool rest_is_zero() const;
   /// Goes on at the next good batch behind offset(), whatever lies between; false when there is
-  /// none. O(rest of the file).
+  /// none. O(rest of the file); at most some hundred times that where messages are made to look
+  /// like batches.
   bool SkipToNextGood();
+  /// SkipToNextGood() stopped because there was too much that looks like batches: what lies there
+  /// is not known.
+  bool gave_up() const { return gave_up_; }
 
  private:
   std::uint64_t Position(std::uint64_t offset) const;
@@ -93,6 +98,7 @@ class SegmentScanner {
   std::uint64_t batch_offset_ = 0;
   BatchHeader batch_;
   std::string_view records_;
+  bool gave_up_ = false;
 };
 
 }  // namespace rivulet

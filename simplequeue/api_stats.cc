@@ -1,52 +1,78 @@
-// The numbers of simplequeue: /stats as text and JSON, and /metrics. And its options, which name
-// the same things.
+// The numbers of simplequeue: /stats as text and JSON, and /metrics.
 #include <fmt/format.h>
 
 #include "base/json.h"
 #include "http/reply.h"
 #include "http/request.h"
 #include "simplequeue/api.h"
+#include "simplequeue/durability.h"
 
 namespace rivulet {
 
-void AddQueueOptions(Options* options, QueueOptions* queue) {
-  options->Section("Queue");
-  options->Uint("max-depth", &queue->max_depth, "ready messages a queue may hold; 0: no bound")
-      .Metavar("N");
-  options->Bytes("max-bytes", &queue->max_bytes, "bytes of messages a queue may hold; 0: no bound")
-      .Metavar("SIZE");
-  options->Text("overflow", &queue->overflow, "what happens to a put beyond the bounds")
-      .Metavar("reject|log")
-      .OneOf({"reject", "log"})
-      .DefaultText("log with --overflow-log, else reject");
-  options
-      ->Text("overflow-log", &queue->overflow_log,
-             "file that takes the oldest messages, one a line, to make room for new ones; what is "
-             "queued at the end goes there too")
-      .Metavar("FILE");
-  options->Uint("max-queues", &queue->max_queues, "named queues there may be")
-      .Metavar("N")
-      .Range(1, 1e6);
-  options->Uint("max-mget", &queue->max_mget, "messages one /mget may take; 0: no bound")
-      .Metavar("N");
-  options->Text("mget-item-sep", &queue->mget_item_sep, "separator between messages of /mget")
-      .Metavar("TEXT")
-      .DefaultText("newline");
-  options->Text("mput-item-sep", &queue->mput_item_sep, "separator between messages of /mput")
-      .Metavar("TEXT")
-      .DefaultText("newline");
-  options->Flag("enable-exit", &queue->enable_exit, "let any client stop the daemon by /exit");
+namespace {
+
+double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+
+double OldestReadySeconds(const Queue& queue, MonoTime now) {
+  const auto put_at = queue.oldest_ready();
+  return put_at ? std::max(Seconds(now - *put_at), 0.0) : 0;
 }
 
-Status CheckQueueOptions(const QueueOptions& queue) {
-  if (queue.overflow == "log" && queue.overflow_log.empty()) {
-    return InvalidArgument("--overflow=log: must come with --overflow-log=FILE");
-  }
-  if (queue.mput_item_sep.empty()) {
-    return InvalidArgument("--mput-item-sep=: must not be empty");
-  }
-  return Status::Ok();
+double RecordsPerCommit(const Journal::Stats& stats) {
+  return stats.commits == 0
+             ? 0
+             : static_cast<double>(stats.records) / static_cast<double>(stats.commits);
 }
+
+struct Series {
+  const char* name;
+  const char* type;
+  const char* help;
+  std::uint64_t (*read)(const Queue&);
+};
+
+constexpr Series kSeries[] = {
+    {"rivulet_queue_depth", "gauge", "Ready messages.", [](const Queue& q) { return q.depth(); }},
+    {"rivulet_queue_in_flight", "gauge", "Messages under a lease.",
+     [](const Queue& q) { return q.in_flight(); }},
+    {"rivulet_queue_deferred", "gauge", "Messages that are ready later.",
+     [](const Queue& q) { return q.deferred(); }},
+    {"rivulet_queue_dead", "gauge", "Dead letters.", [](const Queue& q) { return q.dead(); }},
+    {"rivulet_queue_bytes", "gauge", "Bytes of ready messages.",
+     [](const Queue& q) { return q.bytes(); }},
+    {"rivulet_queue_held_bytes", "gauge", "Bytes of messages in any state.",
+     [](const Queue& q) { return q.held_bytes(); }},
+    {"rivulet_queue_paused", "gauge", "1 while the queue is paused.",
+     [](const Queue& q) { return std::uint64_t{q.paused()}; }},
+    {"rivulet_queue_keys", "gauge", "Keys of puts that are remembered.",
+     [](const Queue& q) { return q.keys(); }},
+    {"rivulet_queue_depth_high_water", "gauge", "Most ready messages at a time.",
+     [](const Queue& q) { return q.stats().depth_high_water; }},
+    {"rivulet_queue_puts_total", "counter", "Messages accepted.",
+     [](const Queue& q) { return q.stats().puts; }},
+    {"rivulet_queue_gets_total", "counter", "Messages taken or leased.",
+     [](const Queue& q) { return q.stats().gets; }},
+    {"rivulet_queue_overflow_total", "counter", "Messages moved to the overflow log.",
+     [](const Queue& q) { return q.stats().overflow; }},
+    {"rivulet_queue_finished_total", "counter", "Messages finished.",
+     [](const Queue& q) { return q.stats().finished; }},
+    {"rivulet_queue_finish_missed_total", "counter", "Finishes whose receipt no longer held.",
+     [](const Queue& q) { return q.stats().finish_missed; }},
+    {"rivulet_queue_requeues_total", "counter", "Messages given back by their holder.",
+     [](const Queue& q) { return q.stats().requeues; }},
+    {"rivulet_queue_timeouts_total", "counter", "Leases that ran out.",
+     [](const Queue& q) { return q.stats().timeouts; }},
+    {"rivulet_queue_buried_total", "counter", "Messages that became dead letters.",
+     [](const Queue& q) { return q.stats().buried; }},
+    {"rivulet_queue_kicked_total", "counter", "Dead letters made ready again.",
+     [](const Queue& q) { return q.stats().kicked; }},
+    {"rivulet_queue_expired_total", "counter", "Messages dropped for their time to live.",
+     [](const Queue& q) { return q.stats().expired; }},
+    {"rivulet_queue_duplicates_total", "counter", "Puts dropped for their key.",
+     [](const Queue& q) { return q.stats().duplicates; }},
+};
+
+}  // namespace
 
 void QueueApi::Stats(const Request& request, Reply& reply) {
   Queue* queue = nullptr;
@@ -58,65 +84,113 @@ void QueueApi::Stats(const Request& request, Reply& reply) {
   if (queue != nullptr && !request.is_head() && request.Param("reset") == "1") queue->ResetStats();
 }
 
-std::string QueueApi::StatsText(const QueueStats& stats, const Queue* queue) const {
+std::string QueueApi::StatsText(const QueueStats& stats, const Queue* queue) {
   return fmt::format("puts:{}\ngets:{}\ndepth:{}\ndepth_high_water:{}\nbytes:{}\noverflow:{}\n",
                      stats.puts, stats.gets, queue != nullptr ? queue->depth() : 0,
                      stats.depth_high_water, queue != nullptr ? queue->bytes() : 0, stats.overflow);
 }
 
 std::string QueueApi::StatsJson(const QueueStats& stats, const Queue* queue) const {
+  const bool there = queue != nullptr;
   std::string out = fmt::format(
-      R"({{"puts": {},"gets": {},"depth": {},"depth_high_water": {},"bytes": {},"overflow": {})",
-      stats.puts, stats.gets, queue != nullptr ? queue->depth() : 0, stats.depth_high_water,
-      queue != nullptr ? queue->bytes() : 0, stats.overflow);
-  out.append(R"(,"queues": {)");
-  const char* comma = "";
-  for (const auto& [name, each] : queues_.all()) {
-    out.append(comma);
-    AppendJsonString(&out, name);
-    out.append(fmt::format(R"(: {{"depth": {},"bytes": {}}})", each->depth(), each->bytes()));
-    comma = ",";
-  }
-  out.append(R"(},"health": )");
-  AppendJsonString(&out, daemon_.health().ok() ? "ok" : daemon_.health().message());
+      R"({{"puts": {},"gets": {},"depth": {},"depth_high_water": {},"bytes": {},"overflow": {})"
+      R"(,"in_flight": {},"deferred": {},"dead": {},"requeues": {},"timeouts": {})"
+      R"(,"finished": {},"expired": {},"finish_missed": {},"data_path_bytes": {})",
+      stats.puts, stats.gets, there ? queue->depth() : 0, stats.depth_high_water,
+      there ? queue->bytes() : 0, stats.overflow, there ? queue->in_flight() : 0,
+      there ? queue->deferred() : 0, there ? queue->dead() : 0, stats.requeues, stats.timeouts,
+      stats.finished, stats.expired, stats.finish_missed,
+      durability_ != nullptr ? durability_->journal().disk_bytes() : 0);
+  AppendQueuesJson(&out);
+  out.append(R"(,"health": )");
+  const Status health = daemon_.health();
+  AppendJsonString(&out, health.ok() ? "ok" : health.message());
   const auto start = std::chrono::floor<std::chrono::seconds>(daemon_.start_time());
-  out.append(fmt::format(R"(,"memory_bytes": {},"start_time": {}}})", queues_.allocated_bytes(),
-                         start.time_since_epoch().count()));
-  out.push_back('\n');
+  fmt::format_to(
+      std::back_inserter(out),
+      R"(,"start_time": {},"memory_bytes": {},"held_bytes": {},"oldest_ready_seconds": {:.3f})"
+      R"(,"buried": {},"kicked": {},"duplicates": {},"keys": {},"paused": {})"
+      R"(,"waiting_polls": {})",
+      start.time_since_epoch().count(), queues_.allocated_bytes(), there ? queue->held_bytes() : 0,
+      there ? OldestReadySeconds(*queue, daemon_.clock().Now()) : 0, stats.buried, stats.kicked,
+      stats.duplicates, there ? queue->keys() : 0, there && queue->paused(), polls_.waiting());
+  if (durability_ != nullptr) AppendJournalJson(&out);
+  out.append("}\n");
   return out;
 }
 
+void QueueApi::AppendQueuesJson(std::string* out) const {
+  out->append(R"(,"queues": {)");
+  const char* comma = "";
+  for (const auto& [name, queue] : queues_.all()) {
+    out->append(comma);
+    AppendJsonString(out, name);
+    fmt::format_to(std::back_inserter(*out),
+                   R"(: {{"depth": {},"bytes": {},"in_flight": {},"deferred": {},"dead": {}}})",
+                   queue->depth(), queue->bytes(), queue->in_flight(), queue->deferred(),
+                   queue->dead());
+    comma = ",";
+  }
+  out->push_back('}');
+}
+
+void QueueApi::AppendJournalJson(std::string* out) const {
+  const Journal& journal = durability_->journal();
+  const Journal::Stats& stats = journal.stats();
+  const LatencyHistogram& syncs = journal.sync_latency();
+  fmt::format_to(
+      std::back_inserter(*out),
+      R"(,"journal": {{"commits": {},"records": {},"records_per_commit": {:.1f},"last_group": {})"
+      R"(,"syncs": {},"sync_p50_seconds": {:.6f},"sync_p99_seconds": {:.6f},"failures": {})"
+      R"(,"segments": {},"cleaned_messages": {}}})",
+      stats.commits, stats.records, RecordsPerCommit(stats), stats.last_group, stats.syncs,
+      Seconds(syncs.Quantile(0.5)), Seconds(syncs.Quantile(0.99)), stats.failures,
+      journal.open_segment() - journal.oldest_segment() + 1, durability_->cleaned_messages());
+}
+
 void QueueApi::WriteMetrics(std::string* out) const {
-  using Read = double (*)(const Queue&);
-  struct Series {
-    const char* name;
-    const char* type;
-    const char* help;
-    Read read;
-  };
-  static constexpr Series kSeries[] = {
-      {"rivulet_queue_depth", "gauge", "Ready messages.",
-       [](const Queue& q) { return static_cast<double>(q.depth()); }},
-      {"rivulet_queue_bytes", "gauge", "Bytes of ready messages.",
-       [](const Queue& q) { return static_cast<double>(q.bytes()); }},
-      {"rivulet_queue_depth_high_water", "gauge", "Most ready messages at a time.",
-       [](const Queue& q) { return static_cast<double>(q.stats().depth_high_water); }},
-      {"rivulet_queue_puts_total", "counter", "Messages accepted.",
-       [](const Queue& q) { return static_cast<double>(q.stats().puts); }},
-      {"rivulet_queue_gets_total", "counter", "Messages taken.",
-       [](const Queue& q) { return static_cast<double>(q.stats().gets); }},
-      {"rivulet_queue_overflow_total", "counter", "Messages moved to the overflow log.",
-       [](const Queue& q) { return static_cast<double>(q.stats().overflow); }},
-  };
   for (const Series& series : kSeries) {
     WriteMetricHeader(out, series.name, series.help, series.type);
     for (const auto& [name, queue] : queues_.all()) {
-      WriteMetricSample(out, series.name, {{"queue", name}}, series.read(*queue));
+      WriteMetricSample(out, series.name, {{"queue", name}},
+                        static_cast<double>(series.read(*queue)));
     }
+  }
+  const MonoTime now = daemon_.clock().Now();
+  WriteMetricHeader(out, "rivulet_queue_oldest_ready_seconds",
+                    "Time since the oldest ready message was put.", "gauge");
+  for (const auto& [name, queue] : queues_.all()) {
+    WriteMetricSample(out, "rivulet_queue_oldest_ready_seconds", {{"queue", name}},
+                      OldestReadySeconds(*queue, now));
   }
   WriteMetricHeader(out, "rivulet_queue_memory_bytes", "Memory that holds messages.", "gauge");
   WriteMetricSample(out, "rivulet_queue_memory_bytes", {},
                     static_cast<double>(queues_.allocated_bytes()));
+  if (durability_ != nullptr) WriteJournalMetrics(out);
+}
+
+void QueueApi::WriteJournalMetrics(std::string* out) const {
+  const Journal& journal = durability_->journal();
+  const Journal::Stats& stats = journal.stats();
+  const auto sample = [out](const char* name, const char* type, const char* help,
+                            std::uint64_t value) {
+    WriteMetricHeader(out, name, help, type);
+    WriteMetricSample(out, name, {}, static_cast<double>(value));
+  };
+  sample("rivulet_journal_bytes", "gauge", "Bytes of the files in the data path.",
+         journal.disk_bytes());
+  sample("rivulet_journal_segments", "gauge", "Segments in the data path.",
+         journal.open_segment() - journal.oldest_segment() + 1);
+  sample("rivulet_journal_commits_total", "counter", "Groups of changes made safe.", stats.commits);
+  sample("rivulet_journal_records_total", "counter", "Changes written.", stats.records);
+  sample("rivulet_journal_last_group", "gauge", "Changes in the last group.", stats.last_group);
+  sample("rivulet_journal_failures_total", "counter", "Writes and syncs that failed.",
+         stats.failures);
+  sample("rivulet_journal_cleaned_messages_total", "counter",
+         "Messages written again so that a segment could go.", durability_->cleaned_messages());
+  WriteMetricHeader(out, "rivulet_journal_sync_duration_seconds", "Time of one fdatasync.",
+                    "histogram");
+  WriteMetricHistogram(out, "rivulet_journal_sync_duration_seconds", {}, journal.sync_latency());
 }
 
 }  // namespace rivulet

@@ -13,11 +13,15 @@
 //
 // Ready messages leave in the order they came. They are kept as runs of consecutive ids, so that a
 // million fresh messages cost one run, and a message that goes back to the tail costs a run of its
-// own. What a message needs beside its place (attempts, lease, due time) costs 16 bytes, and only
-// once it was leased, deferred or buried.
+// own (simplequeue/queue_runs.h). What a message needs beside its place (attempts, lease, due time)
+// costs 24 bytes, and only once it was leased, deferred or buried; a timer costs 16.
 //
 // Time is an argument. Nothing happens by itself: Advance(now) ends leases, wakes what was deferred
-// and drops what is too old; next_due() tells when that is worth while.
+// and drops what is too old; next_due() tells when that is worth while. Put times are kept in whole
+// milliseconds, and so what is counted from them: times to live and how long keys are remembered.
+//
+// A message whose time to live is over is dropped whatever its state, but one in flight only when
+// its lease ends without a finish.
 //
 // With a QueueLog every change is told to it, and what is taken (forgotten by handing it out, with
 // no lease) stays in memory until Committed(), so that Untake() can bring it back when the taking
@@ -28,7 +32,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -37,17 +40,19 @@
 
 #include "simplequeue/arena.h"
 #include "simplequeue/message_table.h"
+#include "simplequeue/queue_keys.h"
 #include "simplequeue/queue_log.h"
+#include "simplequeue/queue_runs.h"
 #include "simplequeue/queue_timers.h"
 
 namespace rivulet {
 
 /// 0 means without bound.
 struct QueueLimits {
-  std::uint64_t max_depth = 0;     // messages held: ready, in flight, deferred and dead
-  std::uint64_t max_bytes = 0;     // of their bodies
-  std::uint32_t max_attempts = 0;  // leases before a message is dead
-  Duration dedupe_window{};        // how long a key is remembered; 0: keys mean nothing
+  std::uint64_t max_depth = 0;         // messages held: ready, in flight, deferred and dead
+  std::uint64_t max_bytes = 0;         // of their bodies
+  std::uint32_t max_attempts = 0;      // leases before a message is dead
+  Duration dedupe_window{};            // how long a key is remembered; 0: keys mean nothing
   std::uint64_t max_keys = 1'000'000;  // remembered at a time
 };
 
@@ -64,7 +69,11 @@ struct QueueStats {
   std::uint64_t kicked = 0;
   std::uint64_t expired = 0;     // dropped for their time to live
   std::uint64_t duplicates = 0;  // puts dropped for their key
+
+  bool operator==(const QueueStats&) const = default;
 };
+
+class QueueAgenda;
 
 class Queue {
  public:
@@ -131,7 +140,8 @@ class Queue {
   void TakeFront();
   /// Takes what Front() gave, nothing having been put or taken since. O(messages).
   void Take(const std::vector<Message>& front);
-  /// As TakeFront, but a message makes room for others: counted as overflow.
+  /// As TakeFront, but a message makes room for others: counted as overflow, and no longer held,
+  /// with a log neither.
   void OverflowFront();
   /// Counts messages that were accepted and made room at once, without having been in the queue.
   void CountPassed(std::uint64_t messages) {
@@ -140,7 +150,8 @@ class Queue {
   }
   /// What was taken under a log's number up to this one is forgotten now.
   void Committed(std::uint64_t number);
-  /// What was taken and not committed is ready again, at the front.
+  /// What was taken and not committed is ready again, at the front. The log is told of each as of a
+  /// put, because the record that forgot it may be written yet.
   void Untake();
 
   // Leases.
@@ -190,7 +201,8 @@ class Queue {
   bool paused() const { return paused_; }
 
   // Restoring what a log was told, before anything else is done with the queue. Messages may come
-  // in any order; what concerns an unknown id is ignored. O(log) each, EndRestore O(messages log).
+  // in any order; what concerns an unknown id is ignored. Until EndRestore() in_flight() and
+  // next_id() are right, other counts are not. O(log) each, EndRestore O(messages log).
 
   void RestoreMessage(const MessageInfo& message, std::string_view key);
   void RestoreLease(IdRun ids);
@@ -210,16 +222,22 @@ class Queue {
     std::uint64_t id = 0;
     MonoTime until{};
   };
-  /// Calls each(KeyInfo) for the keys remembered for messages of these ids. O(log keys + found).
+  /// Calls each(KeyInfo) for the keys remembered for messages of these ids, both included.
+  /// O(log keys + found).
   template <typename Each>
-  void ForEachKey(std::uint64_t first_id, std::uint64_t last_id, Each&& each) const;
+  void ForEachKey(std::uint64_t first_id, std::uint64_t last_id, Each&& each) const {
+    keys_.ForEach(first_id, last_id,
+                  [&each](std::string_view key, std::uint64_t id, MonoTime until) {
+                    each(KeyInfo{key, id, until});
+                  });
+  }
 
-  std::uint64_t depth() const { return depth_; }
+  std::uint64_t depth() const { return ready_.size(); }
   std::uint64_t bytes() const { return bytes_; }  // of ready messages
   std::uint64_t in_flight() const { return in_flight_; }
   std::uint64_t deferred() const { return deferred_; }
-  std::uint64_t dead() const { return dead_count_; }
-  /// Messages in any state, and the bytes of their bodies.
+  std::uint64_t dead() const { return dead_.size(); }
+  /// Messages in any state, and the bytes of their bodies; also what was taken and not committed.
   std::uint64_t held() const { return held_; }
   std::uint64_t held_bytes() const { return held_bytes_; }
   std::uint64_t keys() const { return keys_.size(); }
@@ -232,7 +250,104 @@ class Queue {
   void ResetStats();
 
  private:
-  // PLACEHOLDER: the heart's engineer completes this.
+  friend class QueueSet;  // whose agenda it notes itself in
+  using Extra = MessageTable::Extra;
+
+  // Taken under a log's number, all together with what was taken next under the same.
+  struct TakenGroup {
+    std::uint64_t number = 0;
+    std::uint64_t count = 0;
+    bool overflow = false;
+  };
+  struct TakenMessage {
+    std::uint64_t id = 0;
+    std::uint64_t position = 0;  // as in Extra
+    Arena::Location place;
+    std::uint32_t attempts = 0;
+    std::uint32_t body_bytes = 0;
+  };
+  // What becomes of messages whose lease ends, each list in order.
+  struct Fates {
+    std::vector<IdRun> forget;
+    std::vector<IdRun> bury;
+    std::vector<IdRun> back;
+  };
+
+  // Putting and taking.
+  void PushReady(std::uint64_t position, std::uint64_t id, std::size_t body_bytes);
+  void TakeOne(bool overflow);
+  void TakeReady(std::uint64_t count, std::uint64_t bytes, bool overflow);
+  void KeepTaken(const QueueRuns::Run& run);
+  void ReleaseBodies(std::uint64_t first_id, std::uint64_t count);
+
+  // Leases. Held: of a message that is in flight under that lease; else nullptr.
+  Extra* Held(Holding holding);
+  template <typename Each>
+  std::size_t ForEachHeld(std::span<const Holding> holdings, std::vector<std::size_t>* missed,
+                          Each&& each);
+  // A lease ends now without a finish: what becomes of the message? Settle() does it.
+  void EndLease(std::uint64_t id, Extra* extra, MonoTime now, Fates* fates);
+  void Settle(const Fates& fates);
+
+  // Timers.
+  void AddTimer(MonoTime when, std::uint64_t id, bool is_expiry) {
+    timers_.Add(when, id, is_expiry);
+    if (when < noted_) NoteDue(when);
+  }
+  void NoteDue(MonoTime when);
+  bool AdvanceWithin(MonoTime now, std::size_t* budget);
+  bool TimerHolds(const QueueTimers::Entry& entry) const;
+  void Fire(const QueueTimers::Entry& entry, MonoTime now, Fates* fates);
+  bool Expired(Arena::Location place, MonoTime now) const;
+  void DropExpired(std::uint64_t id, MessageState state, std::vector<IdRun>* dropped);
+  void AddExpiry(std::uint64_t id, Arena::Location place);
+  void CompactTimers();
+
+  // Moving messages that are in no list and no state's count any more, and telling the log.
+  void Forget(std::span<const IdRun> ids);
+  void Return(std::span<const IdRun> ids, bool kicked);
+  void Defer(std::span<const IdRun> ids, MonoTime due);
+  void MoveToDead(std::span<const IdRun> ids);
+  void Release(IdRun ids);
+  // The first of so many positions behind all others.
+  std::uint64_t TailPosition(std::uint64_t count);
+  template <typename Each>
+  void ForEachReturn(std::span<const IdRun> ids, Each&& each);
+  template <typename Each>
+  void ForEachExtra(IdRun ids, Each&& each);
+
+  // Looking and restoring.
+  MessageInfo Describe(std::uint64_t id, Arena::Location place, const Extra* extra) const;
+  template <typename Each>
+  void ForEachRestored(IdRun ids, Each&& each);
+  void SetRestored(Extra* extra, MessageState state, std::uint32_t attempts);
+  void RestorePosition(std::uint64_t position);
+  void OrderRestored(MessageState state, QueueRuns* runs);
+
+  std::string name_;
+  std::uint32_t number_;
+  std::uint32_t last_lease_ = 0;
+  QueueLimits limits_;
+  Arena* arena_;
+  QueueLog* log_;
+  MessageTable table_;
+  QueueRuns ready_;
+  QueueRuns dead_;
+  QueueTimers timers_;
+  QueueKeys keys_;
+  std::uint64_t last_position_ = 0;  // the greatest that was given to what returned
+  std::uint64_t bytes_ = 0;
+  std::uint64_t held_ = 0;
+  std::uint64_t held_bytes_ = 0;
+  std::uint64_t in_flight_ = 0;
+  std::uint64_t deferred_ = 0;
+  std::uint64_t mortal_ = 0;  // messages in the table with a time to live
+  bool paused_ = false;
+  std::deque<TakenMessage> taken_;
+  std::deque<TakenGroup> taken_groups_;
+  QueueAgenda* agenda_ = nullptr;     // of its QueueSet
+  MonoTime noted_ = MonoTime::max();  // when the agenda will come to this queue
+  QueueStats stats_;
 };
 
 }  // namespace rivulet

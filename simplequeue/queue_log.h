@@ -23,7 +23,7 @@ struct MessageInfo {
   /// ready for the first time has FreshPosition(id).
   std::uint64_t position = 0;
   MonoTime put_at{};
-  MonoTime due{};                  // in flight: end of the lease; deferred: when it is ready
+  MonoTime due{};                   // in flight: end of the lease; deferred: when it is ready
   Duration ttl = Duration::zero();  // after put_at; zero: for ever. Milliseconds count
   std::string_view body;
 };

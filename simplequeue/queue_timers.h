@@ -3,7 +3,7 @@
 // ids.
 //
 // Entries are never looked for: what is touched or finished leaves its entry behind, and whoever
-// takes an entry asks whether it still holds. When more than half may be left behind, Compact()
+// takes an entry asks whether it still holds. When more than half are left behind, MaybeCompact()
 // drops those, so that an entry costs O(log n) to add (O(1) when it is the latest, as with leases
 // of one length) and O(1) amortised to leave behind.
 #pragma once
@@ -19,8 +19,8 @@ namespace rivulet {
 class QueueTimers {
  public:
   struct Entry {
-    std::int64_t when_ns = 0;         // of MonoTime
-    std::uint64_t id_and_kind = 0;    // id * 2, + 1 for the end of a time to live
+    std::int64_t when_ns = 0;       // of MonoTime
+    std::uint64_t id_and_kind = 0;  // id * 2, + 1 for the end of a time to live
     std::uint64_t id() const { return id_and_kind / 2; }
     bool is_expiry() const { return id_and_kind % 2 != 0; }
     MonoTime when() const { return MonoTime(Duration(when_ns)); }
@@ -30,22 +30,26 @@ class QueueTimers {
     heap_.push_back({when.time_since_epoch().count(), id * 2 + (is_expiry ? 1 : 0)});
     std::push_heap(heap_.begin(), heap_.end(), Later);
   }
-  /// An entry no longer holds.
-  void LeftBehind() { ++left_behind_; }
 
   bool empty() const { return heap_.empty(); }
   /// The soonest; it may have been left behind.
   const Entry& front() const { return heap_.front(); }
-  /// `held`: whether it held. What had been left behind is one less now.
-  void PopFront(bool held);
-  /// Drops the entries for which `holds(entry)` is false, when they may be most of them.
+  void PopFront() {
+    std::pop_heap(heap_.begin(), heap_.end(), Later);
+    heap_.pop_back();
+  }
+  /// Drops the entries for which `holds(entry)` is false, when most of them must be such because at
+  /// most `live` can hold.
   template <typename Holds>
-  void MaybeCompact(Holds&& holds) {
-    if (left_behind_ < kWorthwhile || left_behind_ * 2 < heap_.size()) return;
-    std::erase_if(heap_, [&](const Entry& entry) { return !holds(entry); });
-    std::make_heap(heap_.begin(), heap_.end(), Later);
-    if (heap_.capacity() > 4 * heap_.size() + kWorthwhile) heap_.shrink_to_fit();
-    left_behind_ = 0;
+  void MaybeCompact(std::uint64_t live, Holds&& holds) {
+    if (live == 0) {
+      heap_.clear();
+    } else {
+      if (heap_.size() < 2 * live + kWorthwhile) return;
+      std::erase_if(heap_, [&](const Entry& entry) { return !holds(entry); });
+      std::make_heap(heap_.begin(), heap_.end(), Later);
+    }
+    if (heap_.capacity() > 4 * heap_.size() + 4 * kWorthwhile) heap_.shrink_to_fit();
   }
   std::size_t size() const { return heap_.size(); }
 
@@ -56,13 +60,6 @@ class QueueTimers {
   }
 
   std::vector<Entry> heap_;
-  std::size_t left_behind_ = 0;
 };
-
-inline void QueueTimers::PopFront(bool held) {
-  std::pop_heap(heap_.begin(), heap_.end(), Later);
-  heap_.pop_back();
-  if (!held && left_behind_ > 0) --left_behind_;
-}
 
 }  // namespace rivulet

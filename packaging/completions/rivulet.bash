@@ -16,6 +16,8 @@ _rivulet() {
   case ${name-} in
     --log-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current") ;;
     --log-level) mapfile -t COMPREPLY < <(compgen -W 'debug info warning error' -- "$current") ;;
+    --overflow) mapfile -t COMPREPLY < <(compgen -W 'reject log' -- "$current") ;;
+    --sync) mapfile -t COMPREPLY < <(compgen -W 'always none 100ms' -- "$current") ;;
     --root | --data-path | --checkpoint-dir | --failed-message-dir)
       mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     --user) mapfile -t COMPREPLY < <(compgen -u -- "$current") ;;

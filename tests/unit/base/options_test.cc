@@ -211,6 +211,51 @@ TEST_CASE("options: a required one must be given") {
   CHECK(err == "prog: --url=URL must be given: where from\n");
 }
 
+TEST_CASE("options: declared arguments are given in their order, among options") {
+  std::string command;
+  std::string folder;
+  bool quiet = false;
+  Options options("prog", "does things");
+  options.Argument("COMMAND", &command, "what to do").OneOf({"look", "count"});
+  options.Argument("DIR", &folder, "where");
+  options.Flag("quiet", &quiet, "says nothing");
+  const char* argv[] = {"prog", "look", "--quiet", "/tmp"};
+  CHECK(options.Parse(4, argv) == std::nullopt);
+  CHECK(command == "look");
+  CHECK(folder == "/tmp");
+  CHECK(quiet);
+  CHECK(options.HelpText().starts_with(
+      "prog - does things\n\nusage: prog [--NAME=VALUE]... COMMAND DIR\n\nArguments:\n"
+      "  COMMAND                   what to do (one of look, count)\n"
+      "  DIR                       where\n"));
+}
+
+TEST_CASE("options: an argument that is missing, wrong or too many is named") {
+  struct Case {
+    std::vector<const char*> words;
+    const char* line;
+  };
+  for (const Case& row : std::vector<Case>{
+           {{}, "COMMAND must be given: prog COMMAND DIR"},
+           {{"look"}, "DIR must be given: prog COMMAND DIR"},
+           {{"jump", "/tmp"}, "COMMAND jump: must be one of look, count"},
+           {{"look", "/tmp", "x\n"}, "x\\n: one argument too many: must be prog COMMAND DIR"},
+           {{"look", "--dir=/tmp"}, "--dir=/tmp: unknown option: must be one that --help lists"}}) {
+    CAPTURE(row.line);
+    std::string command;
+    std::string folder;
+    Options options("prog", "does things");
+    options.Argument("COMMAND", &command, "what to do").OneOf({"look", "count"});
+    options.Argument("DIR", &folder, "where");
+    std::vector<const char*> words = row.words;
+    words.insert(words.begin(), "prog");
+    const std::string err = Captured(STDERR_FILENO, [&] {
+      CHECK(options.Parse(static_cast<int>(words.size()), words.data()) == 2);
+    });
+    CHECK(err == std::string("prog: ") + row.line + "\n");
+  }
+}
+
 TEST_CASE("options: --version prints program and version on standard output") {
   Program program;
   std::optional<int> code;

@@ -1,85 +1,16 @@
 #include "http/server.h"
 
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <string>
-#include <utility>
 
 #include "http/reply.h"
 #include "http/request.h"
+#include "tests/unit/http/loop_client.h"
 
 using namespace rivulet;
 
 namespace {
-
-// A client on a non-blocking socket, driven by the same loop as the server.
-class Client {
- public:
-  Client(EventLoop& loop, const std::string& bound) : loop_(loop) {
-    fd_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port =
-        htons(static_cast<std::uint16_t>(std::stoi(bound.substr(bound.rfind(':') + 1))));
-    // NOLINTNEXTLINE(bugprone-unused-return-value): in progress
-    connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address);
-  }
-  ~Client() { Close(); }
-
-  void Close() {
-    if (fd_ >= 0) close(fd_);
-    fd_ = -1;
-  }
-
-  void Send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent > 0) bytes.remove_prefix(static_cast<std::size_t>(sent));
-      loop_.RunOnce(std::chrono::milliseconds(1));
-    }
-  }
-
-  // Runs the loop until `end` has come or the server closed; at most about five seconds.
-  std::string ReadUntil(const std::string& end) {
-    for (int i = 0; i < 5000 && seen_.find(end) == std::string::npos && !closed_; ++i) {
-      loop_.RunOnce(std::chrono::milliseconds(1));
-      Receive();
-    }
-    return std::exchange(seen_, {});
-  }
-
-  // What has come by now.
-  std::string ReadNow() {
-    for (int i = 0; i < 10; ++i) loop_.RunOnce(std::chrono::milliseconds(1));
-    Receive();
-    return std::exchange(seen_, {});
-  }
-
-  std::string ReadToClose() { return ReadUntil("a text that never comes \x01"); }
-  bool closed() const { return closed_; }
-
- private:
-  void Receive() {
-    char buffer[65536];
-    for (;;) {
-      const ssize_t got = recv(fd_, buffer, sizeof buffer, 0);
-      if (got == 0 || (got < 0 && errno != EAGAIN && errno != ENOTCONN)) closed_ = true;
-      if (got <= 0) return;
-      seen_.append(buffer, static_cast<std::size_t>(got));
-    }
-  }
-
-  EventLoop& loop_;
-  int fd_ = -1;
-  bool closed_ = false;
-  std::string seen_;
-};
 
 // A stream of a text that the test adds to and ends.
 struct Script {
@@ -168,13 +99,11 @@ struct Fixture {
   }
 };
 
-std::string Get(const std::string& path) { return "GET " + path + " HTTP/1.1\r\nHost: h\r\n\r\n"; }
-
 }  // namespace
 
 TEST_CASE("server: an owed answer comes when it is given, and the next request waits for it") {
   Fixture f;
-  Client client(f.loop, f.server->bound());
+  LoopClient client(f.loop, f.server->bound());
   client.Send(Get("/later") + Get("/now"));
   f.RunSome();
   REQUIRE(f.owed.alive());
@@ -188,7 +117,7 @@ TEST_CASE("server: an owed answer comes when it is given, and the next request w
 
 TEST_CASE("server: an owed answer given inside the handler keeps its place among the others") {
   Fixture f;
-  Client client(f.loop, f.server->bound());
+  LoopClient client(f.loop, f.server->bound());
   client.Send(Get("/now") + Get("/at-once") + Get("/now"));
   std::string all = client.ReadUntil("at once");
   if (!all.ends_with("now")) all += client.ReadUntil("now");
@@ -200,7 +129,7 @@ TEST_CASE("server: an owed answer given inside the handler keeps its place among
 
 TEST_CASE("server: a client that goes away is known to whoever owes it an answer") {
   Fixture f;
-  Client client(f.loop, f.server->bound());
+  LoopClient client(f.loop, f.server->bound());
   client.Send(Get("/later"));
   f.RunSome();
   REQUIRE(f.owed.alive());
@@ -212,7 +141,7 @@ TEST_CASE("server: a client that goes away is known to whoever owes it an answer
 
 TEST_CASE("server: an owed answer that is dropped is a 503, no answer at all a 500") {
   Fixture f;
-  Client client(f.loop, f.server->bound());
+  LoopClient client(f.loop, f.server->bound());
   client.Send(Get("/later"));
   f.RunSome();
   f.owed = PendingReply();
@@ -223,7 +152,7 @@ TEST_CASE("server: an owed answer that is dropped is a 503, no answer at all a 5
 
 TEST_CASE("server: a stream sends what its source has, as it comes, and ends with it") {
   Fixture f;
-  Client client(f.loop, f.server->bound());
+  LoopClient client(f.loop, f.server->bound());
   f.script.text = "hello ";
   client.Send(Get("/stream") + Get("/now"));
   const std::string first = client.ReadUntil("6\r\nhello \r\n");
@@ -240,7 +169,7 @@ TEST_CASE("server: a stream sends what its source has, as it comes, and ends wit
 
 TEST_CASE("server: on HTTP/1.0 a stream is not chunked and ends with the connection") {
   Fixture f;
-  Client client(f.loop, f.server->bound());
+  LoopClient client(f.loop, f.server->bound());
   f.script.text = "hello";
   f.script.ended = true;
   client.Send("GET /stream HTTP/1.0\r\n\r\n");
@@ -252,7 +181,7 @@ TEST_CASE("server: on HTTP/1.0 a stream is not chunked and ends with the connect
 
 TEST_CASE("server: HEAD of a stream has the head alone and starts nothing") {
   Fixture f;
-  Client client(f.loop, f.server->bound());
+  LoopClient client(f.loop, f.server->bound());
   client.Send("HEAD /stream HTTP/1.1\r\nHost: h\r\n\r\n" + Get("/now"));
   const std::string answers = client.ReadUntil("now");
   CHECK(answers.find("chunked\r\n") != std::string::npos);
@@ -262,7 +191,7 @@ TEST_CASE("server: HEAD of a stream has the head alone and starts nothing") {
 
 TEST_CASE("server: a stream to a slow client waits, promises and loses no byte") {
   Fixture f;
-  Client client(f.loop, f.server->bound());
+  LoopClient client(f.loop, f.server->bound());
   for (int i = 0; i < 3'000'000; ++i) f.script.text.push_back(static_cast<char>('a' + i % 26));
   f.script.ended = true;
   client.Send(Get("/stream"));
@@ -275,7 +204,7 @@ TEST_CASE("server: a stream to a slow client waits, promises and loses no byte")
 
 TEST_CASE("server: a stream that is aborted is cut without an end, its source destroyed later") {
   Fixture f;
-  Client client(f.loop, f.server->bound());
+  LoopClient client(f.loop, f.server->bound());
   f.script.text = "x";
   client.Send(Get("/stream"));
   client.ReadUntil("1\r\nx\r\n");
@@ -288,8 +217,8 @@ TEST_CASE("server: a stream that is aborted is cut without an end, its source de
 
 TEST_CASE("server: the drain ends streams with their last word, then tells that it is done") {
   Fixture f;
-  Client idle(f.loop, f.server->bound());
-  Client client(f.loop, f.server->bound());
+  LoopClient idle(f.loop, f.server->bound());
+  LoopClient client(f.loop, f.server->bound());
   client.Send(Get("/stream"));
   client.ReadUntil("\r\n\r\n");
   bool done = false;
@@ -304,7 +233,7 @@ TEST_CASE("server: the drain ends streams with their last word, then tells that 
 
 TEST_CASE("server: the drain waits for an answer that is still being read, and no longer") {
   Fixture f;
-  Client client(f.loop, f.server->bound());
+  LoopClient client(f.loop, f.server->bound());
   client.Send(Get("/big"));
   f.RunSome();
   bool done = false;
@@ -318,8 +247,8 @@ TEST_CASE("server: the drain waits for an answer that is still being read, and n
 
 TEST_CASE("server: deadlines are absolute, by the injected clock") {
   Fixture f;
-  Client head(f.loop, f.server->bound());
-  Client idle(f.loop, f.server->bound());
+  LoopClient head(f.loop, f.server->bound());
+  LoopClient idle(f.loop, f.server->bound());
   idle.Send(Get("/now"));
   idle.ReadUntil("now");
   head.Send("GET /no");
@@ -337,8 +266,8 @@ TEST_CASE("server: deadlines are absolute, by the injected clock") {
 
 TEST_CASE("server: a body slower than 1 KiB/s is cut, a faster one is not") {
   Fixture f;
-  Client slow(f.loop, f.server->bound());
-  Client fast(f.loop, f.server->bound());
+  LoopClient slow(f.loop, f.server->bound());
+  LoopClient fast(f.loop, f.server->bound());
   const std::string head = "POST /at-once HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
   slow.Send(head);
   fast.Send(head + std::string(60'000, 'x'));

@@ -7,13 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "simplequeue/queue_set.h"
-
 using rivulet::Arena;
 using rivulet::Queue;
-using rivulet::QueueSet;
 
 namespace {
+
+constexpr rivulet::MonoTime kNow{std::chrono::hours(1)};
 
 std::string Take(Queue* queue) {
   Queue::Cursor cursor;
@@ -28,10 +27,10 @@ std::string Take(Queue* queue) {
 
 TEST_CASE("queue: messages leave in the order they came") {
   Arena arena;
-  Queue queue("q", {}, &arena);
-  for (const char* body : {"a", "b", "c"}) queue.Put(body);
+  Queue queue("q", 1, {}, &arena);
+  for (const char* body : {"a", "b", "c"}) queue.Put(body, kNow);
   CHECK(Take(&queue) == "a");
-  queue.Put("d");
+  queue.Put("d", kNow);
   CHECK(Take(&queue) == "b");
   CHECK(Take(&queue) == "c");
   CHECK(Take(&queue) == "d");
@@ -40,19 +39,19 @@ TEST_CASE("queue: messages leave in the order they came") {
 
 TEST_CASE("queue: ids are dense and start at one") {
   Arena arena;
-  Queue queue("q", {}, &arena);
-  CHECK(queue.Put("a") == 1);
-  CHECK(queue.Put("b") == 2);
+  Queue queue("q", 1, {}, &arena);
+  CHECK(queue.Put("a", kNow) == 1);
+  CHECK(queue.Put("b", kNow) == 2);
   Take(&queue);
   Take(&queue);
-  CHECK(queue.Put("c") == 3);
+  CHECK(queue.Put("c", kNow) == 3);
 }
 
 TEST_CASE("queue: counts what was put, taken and is there") {
   Arena arena;
-  Queue queue("q", {}, &arena);
-  queue.Put("four");
-  queue.Put("sixsix");
+  Queue queue("q", 1, {}, &arena);
+  queue.Put("four", kNow);
+  queue.Put("sixsix", kNow);
   CHECK(queue.depth() == 2);
   CHECK(queue.bytes() == 10);
   Take(&queue);
@@ -67,19 +66,19 @@ TEST_CASE("queue: counts what was put, taken and is there") {
 
 TEST_CASE("queue: limits bound the ready messages and their bytes") {
   Arena arena;
-  Queue queue("q", {.max_depth = 3, .max_bytes = 10}, &arena);
+  Queue queue("q", 1, {.max_depth = 3, .max_bytes = 10}, &arena);
   CHECK(queue.Fits(3, 10));
   CHECK_FALSE(queue.Fits(4, 4));
   CHECK_FALSE(queue.Fits(1, 11));
-  queue.Put("123456");
+  queue.Put("123456", kNow);
   CHECK(queue.Fits(2, 4));
   CHECK_FALSE(queue.Fits(1, 5));
 }
 
 TEST_CASE("queue: a cursor looks without taking, and passes over what left meanwhile") {
   Arena arena;
-  Queue queue("q", {}, &arena);
-  for (const char* body : {"a", "b", "c", "d"}) queue.Put(body);
+  Queue queue("q", 1, {}, &arena);
+  for (const char* body : {"a", "b", "c", "d"}) queue.Put(body, kNow);
   Queue::Cursor cursor;
   Queue::Message message;
   REQUIRE(queue.Next(&cursor, &message));
@@ -89,16 +88,16 @@ TEST_CASE("queue: a cursor looks without taking, and passes over what left meanw
   REQUIRE(queue.Next(&cursor, &message));
   CHECK(message.body == "d");
   CHECK_FALSE(queue.Next(&cursor, &message));
-  queue.Put("e");
+  queue.Put("e", kNow);
   REQUIRE(queue.Next(&cursor, &message));
   CHECK(message.body == "e");
 }
 
 TEST_CASE("queue: what is drained is given back, through many turns") {
   Arena arena;
-  Queue queue("q", {}, &arena);
+  Queue queue("q", 1, {}, &arena);
   for (int turn = 0; turn < 3; ++turn) {
-    for (int i = 0; i < 100'000; ++i) queue.Put("0123456789012345678901234567890123456789");
+    for (int i = 0; i < 100'000; ++i) queue.Put("0123456789012345678901234567890123456789", kNow);
     while (queue.depth() > 0) queue.TakeFront();
   }
   CHECK(arena.allocated_bytes() <= 3 * Arena::kBlockBytes);
@@ -106,11 +105,11 @@ TEST_CASE("queue: what is drained is given back, through many turns") {
 
 TEST_CASE("queue: many are looked at and taken at once, across segments and blocks") {
   Arena arena;
-  Queue queue("q", {}, &arena);
+  Queue queue("q", 1, {}, &arena);
   std::vector<Queue::Message> front;
   queue.Front(10, &front);
   CHECK(front.empty());
-  for (int i = 0; i < 40'000; ++i) queue.Put(std::to_string(i) + std::string(60, 'x'));
+  for (int i = 0; i < 40'000; ++i) queue.Put(std::to_string(i) + std::string(60, 'x'), kNow);
   int next = 0;
   for (const std::uint64_t count : {1UL, 16'382UL, 1UL, 2UL, 20'000UL, 3'614UL}) {
     queue.Front(count, &front);
@@ -131,7 +130,7 @@ TEST_CASE("queue: a million random steps agree with a plain deque") {
   INFO("seed " << seed);
   std::mt19937 random(seed);
   Arena arena;
-  Queue queue("q", {}, &arena);
+  Queue queue("q", 1, {}, &arena);
   std::deque<std::string> model;
   std::uint64_t model_bytes = 0;
   for (int step = 0; step < 1'000'000; ++step) {
@@ -141,7 +140,7 @@ TEST_CASE("queue: a million random steps agree with a plain deque") {
     if (dice < (growing ? 60 : 40)) {
       std::string body = std::to_string(random());
       if (dice == 0) body.resize(random() % 20'000, 'z');
-      queue.Put(body);
+      queue.Put(body, kNow);
       model_bytes += body.size();
       model.push_back(std::move(body));
     } else if (!model.empty()) {
@@ -163,21 +162,4 @@ TEST_CASE("queue: a million random steps agree with a plain deque") {
     REQUIRE(queue.Next(&cursor, &message));
     REQUIRE(message.body == body);
   }
-}
-
-TEST_CASE("queue set: a name is made once, checked, and bounded in number") {
-  QueueSet queues({}, 3);
-  CHECK(queues.Find("jobs") == nullptr);
-  auto jobs = queues.FindOrMake("jobs");
-  REQUIRE(jobs.ok());
-  CHECK(*queues.FindOrMake("jobs") == *jobs);
-  CHECK(*queues.FindOrMake("default") == &queues.default_queue());
-  for (const std::string& bad : {std::string(), std::string("a b"), std::string("a/b"),
-                                 std::string(65, 'a'), std::string("a\0", 2)}) {
-    const auto refused = queues.FindOrMake(bad);
-    CHECK(refused.status().code() == rivulet::StatusCode::kInvalidArgument);
-  }
-  REQUIRE(queues.FindOrMake(std::string(64, 'a')).ok());
-  CHECK(queues.FindOrMake("more").status().code() == rivulet::StatusCode::kExhausted);
-  CHECK(queues.FindOrMake("jobs").ok());
 }
