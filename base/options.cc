@@ -217,7 +217,7 @@ Declared Options::Argument(std::string name, std::string* value, std::string hel
     *value = text;
     return {};
   };
-  return Declared(spec);
+  return Declared(spec.get());
 }
 
 Status Options::Impl::Set(Spec* spec, const std::string& value) {

@@ -88,7 +88,7 @@ class SystemDisk final : public Disk {
     const int fd =
         Persist([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
     if (fd < 0) return DiskError("open " + path, errno);
-    const Status status = fsync(fd) == 0 ? Status::Ok() : DiskError("fsync " + path, errno);
+    Status status = fsync(fd) == 0 ? Status::Ok() : DiskError("fsync " + path, errno);
     close(fd);
     return status;
   }

@@ -73,7 +73,7 @@ std::string EncodeSegmentHeader(const SegmentHeader& header) {
   Store(at + 24, header.start);
   Store(at + 32, header.oldest);
   Store(at + 40, header.salt);
-  std::memcpy(at + 48, header.owner.data(), std::min(header.owner.size(), kOwnerBytes));
+  header.owner.copy(at + 48, kOwnerBytes);  // the rest is NULs
   Store(at + 12, Check(at, bytes.size(), 0));
   return bytes;
 }

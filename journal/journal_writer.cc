@@ -64,7 +64,7 @@ Status JournalWriter::Start(const std::vector<RecoveredSegment>& recovered) {
   if (!file.ok()) return file.status();
   file_ = std::make_shared<SyncedFile>(std::move(*file));
   if (last.disk_bytes < config_.segment_bytes) {
-    const Status status = file_->disk().Allocate(config_.segment_bytes);
+    Status status = file_->disk().Allocate(config_.segment_bytes);
     // On a full disk it goes on in the room that there is.
     if (status.ok()) {
       SetDiskBytes(&last, config_.segment_bytes);

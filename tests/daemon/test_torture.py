@@ -241,7 +241,7 @@ class Torture(unittest.TestCase):
         self.kept(PowerCuts(SEED, 20, "100ms", seconds=1.2))
 
     def test_thirty_thousand_ids_pass_once(self):
-        self.kept(Soak(SEED, 30000, kill_every=1.0))
+        self.kept(Soak(SEED, 30000, kill_every=0.2))
 
     def test_sigterm_under_load_keeps_every_answer(self):
         self.kept(Drains(SEED, 6))

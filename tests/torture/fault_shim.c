@@ -20,6 +20,9 @@
 //   FAULT_KILL    a file; once it is there the process is killed between two calls, so that the log
 //                 has all that was done
 //
+// One file of some length, because it is a library of its own: most of it is one short function for
+// each call of libc that reaches a file.
+//
 // Everything is done by system calls and not by the next library, so that it does not matter which
 // other ones are loaded, or when. glibc is asked for nothing that opens files.
 #define _GNU_SOURCE

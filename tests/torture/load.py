@@ -1,4 +1,5 @@
-"""Writers and readers, and now and then one who takes without a lease, that go on through every crash, and write down what they were told."""
+"""Writers, readers who lease, and takers who do not: they go on through every crash, and write down
+what they were told."""
 
 import threading
 import time
@@ -69,9 +70,8 @@ class Client(threading.Thread):
                     while not self.target.stopping:
                         self.step()
                 except Gone:
-                    broken = run if self.load.one_connection_a_run else 0
-                    if not broken:
-                        time.sleep(0.002)
+                    # Closed behind an error, or dead: then there is nobody to connect to.
+                    broken = 0 if self.session else run
                 except Silent as error:
                     self.history.wrong.append("silent: no answer to %s" % error)
                     broken = run
@@ -86,7 +86,6 @@ class Client(threading.Thread):
 
     def refused(self, error):
         self.history.refusals += 1
-        self.load.refused.append((now(), error.status))
         if not isinstance(error.status, str) and error.status not in (503, 507):
             self.history.wrong.append("refused: %s" % error)
         time.sleep(0.005)
@@ -229,15 +228,13 @@ class Load:
     """`mark`: called around every write and answer, what it returns is kept (the shim's log)."""
 
     def __init__(self, history, target, writers=4, readers=2, takers=0, max_waiting=2000, delays=0.15,
-                 keys=0.1, mark=None, one_connection_a_run=True):
+                 keys=0.1, mark=None):
         self.history = history
         self.target = target
         self.max_waiting = max_waiting
         self.delays = delays
         self.keys = keys
         self.mark = mark
-        self.one_connection_a_run = one_connection_a_run
-        self.refused = []  # (when, status)
         self.half_answers = []  # begun, and the connection closed before their end
         self.threads = [Writer(self, number) for number in range(writers)]
         self.threads += [Reader(self, number) for number in range(readers)]

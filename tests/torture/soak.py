@@ -1,5 +1,5 @@
 """T10: many ids through put, lease and finish, in large requests, with 1 % forced failures (given
-back, or never finished) and a kill -9 every few seconds.
+back, or never finished) and a kill -9 every second.
 
 In the end the queue is empty and every acknowledged id was finished: missing 0, unexpected 0; and
 what was delivered more than once is what was counted as a further attempt, but for leases whose
@@ -20,7 +20,7 @@ LEASE_SECONDS = 2.0
 
 
 class Soak:
-    def __init__(self, seed, ids, kill_every=10.0, say=print):
+    def __init__(self, seed, ids, kill_every=1.0, say=print):
         self.seed, self.ids, self.kill_every, self.say = seed, ids, kill_every, say
         self.next_id = 0
         self.put_ids = 0
@@ -54,7 +54,8 @@ class Soak:
                     if time.monotonic() > deadline:
                         self.violations.append("slow: %s" % self.state())
                         break
-                    self.daemon = daemon = program.start(options=["--sync=" + random.choice(("always", "none", "100ms"))])
+                    sync = random.choice(("always", "none", "100ms"))
+                    self.daemon = daemon = program.start(options=["--sync=" + sync])
                     self.target.set(daemon.place)
                     end = time.monotonic() + self.kill_every * random.uniform(0.5, 1.5)
                     while time.monotonic() < end and not self.done():

@@ -6,7 +6,7 @@
     crash    300 kill -9 at random and at named points of four writers' and two readers' work
     faults   600 runs in which a system call fails
     power    states of the disk after a power cut, for --sync=always and 100ms
-    soak     a million ids, 1 % forced failures, a kill -9 every few seconds
+    soak     a million ids, 1 % forced failures, a kill -9 every second
     drain    SIGTERM under load, 50 rounds
     controls each test with the protection taken out, which must fail; and redis-server, which must pass
 
@@ -46,7 +46,7 @@ def power(seed, scale):
 
 def soak(seed, scale):
     from soak import Soak
-    return Soak(seed, max(1000, round(1_000_000 * scale)), kill_every=10.0 if scale >= 1 else 3.0).run()
+    return Soak(seed, max(1000, round(1_000_000 * scale)), kill_every=1.0).run()
 
 
 def drain(seed, scale):
