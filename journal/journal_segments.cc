@@ -19,8 +19,12 @@ Status JournalWriter::Admit(Work work) const {
 
 bool JournalWriter::CleaningNeeded(std::uint64_t live_bytes) const {
   if (segments_.size() < 2 || dropping_ || health_ != Health::kSound) return false;
-  // Half a segment early, because what is live is written to the open one before any room is free.
-  return used_bytes_ + config_.segment_bytes / 2 > 2 * live_bytes;
+  // Beside what is used there may be the unused quarter of the open segment and the one made ahead
+  // of it. Moving what is live in the oldest adds as much before any room is free, and half of that
+  // again comes from outside meanwhile; a tenth of a segment more may come until it is removed.
+  const std::uint64_t segment = config_.segment_bytes;
+  const std::uint64_t moved = std::min(segment, live_bytes);
+  return used_bytes_ + moved + moved / 2 + segment * 7 / 20 > 2 * live_bytes + segment;
 }
 
 std::uint64_t JournalWriter::oldest_segment() const {

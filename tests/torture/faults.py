@@ -142,6 +142,10 @@ class Run:
             elif not daemon.running():
                 self.result.outcome = "ended"
             self.load.stop()
+            # redis-server ends by itself when it cannot write; simplequeue stays and says so.
+            if (not daemon.running() and self.fault.action != "short_exit"
+                    and self.program.session.counts_attempts):
+                self.wrong("ended: by itself: %s" % daemon.stderr()[-2000:])
             self.end(daemon)
         finally:
             self.load.stop()

@@ -60,6 +60,9 @@ class Soak:
                     end = time.monotonic() + self.kill_every * random.uniform(0.5, 1.5)
                     while time.monotonic() < end and not self.done():
                         time.sleep(0.05)
+                    if not daemon.running():
+                        self.violations.append("ended: by itself: %s" % daemon.stderr()[-2000:])
+                        break
                     if time.monotonic() >= end:
                         daemon.kill()
                         self.target.clear()
