@@ -22,6 +22,7 @@
 #include "base/options.h"
 #include "journal/format.h"
 #include "journal/recovery.h"
+#include "journal/segment_files.h"
 #include "simplequeue/queue_set.h"
 #include "simplequeue/record.h"
 #include "simplequeue/restorer.h"
@@ -60,42 +61,14 @@ int Fail(std::string_view message) {
   return 1;
 }
 
-struct SegmentFile {
-  std::string path;
-  std::uint64_t number = 0;
-};
-
-// By number.
-Result<std::vector<SegmentFile>> ListSegments(const std::string& folder) {
-  std::vector<SegmentFile> segments;
-  std::error_code error;
-  std::filesystem::directory_iterator entries(folder, error);
-  if (error) {
-    return Status(StatusCode::kIoError, fmt::format("{}: must be a folder that can be read: {}",
-                                                    folder, error.message()));
-  }
-  for (const auto& entry : entries) {
-    const auto number = SegmentNumber(entry.path().filename().string());
-    if (number) segments.push_back({entry.path().string(), *number});
-  }
-  if (segments.empty()) {
+// Never empty.
+Result<std::vector<SegmentFile>> SegmentsOf(const std::string& folder) {
+  auto segments = ListSegments(folder);
+  if (segments.ok() && segments->empty()) {
     return InvalidArgument(fmt::format(
         "{}: must be the --data-path of a daemon: there is no .journal file in it", folder));
   }
-  std::sort(segments.begin(), segments.end(),
-            [](const auto& a, const auto& b) { return a.number < b.number; });
   return segments;
-}
-
-// Read, not mapped: a daemon may shorten the file meanwhile.
-Result<std::string> ReadWhole(const std::string& path, std::size_t max_bytes = SIZE_MAX) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) return IoError(path, errno);
-  std::string bytes(std::min(static_cast<std::size_t>(file.tellg()), max_bytes), '\0');
-  file.seekg(0);
-  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  bytes.resize(static_cast<std::size_t>(file.gcount()));
-  return bytes;
 }
 
 // Who holds the lock, without trying to take it: that might make a daemon's start fail.
@@ -144,13 +117,13 @@ int PrintSegment(const SegmentFile& segment, std::string_view bytes, const Segme
 }
 
 int RunDump(const ToolOptions& options) {
-  const auto segments = ListSegments(options.path);
+  const auto segments = SegmentsOf(options.path);
   if (!segments.ok()) return Fail(segments.status().message());
   SegmentDump dump(options.queue, options.max_body_bytes);
   int exit_status = 0;
   for (std::size_t i = 0; i < segments->size(); ++i) {
     const SegmentFile& segment = (*segments)[i];
-    const auto bytes = ReadWhole(segment.path);
+    const auto bytes = ReadFileBytes(segment.path);
     // A daemon that runs may have removed it meanwhile.
     if (!bytes.ok() && !std::filesystem::exists(segment.path)) continue;
     if (!bytes.ok()) return Fail(bytes.status().message());
@@ -163,7 +136,7 @@ int RunDump(const ToolOptions& options) {
     }
     std::optional<std::uint64_t> end;
     if (i + 1 < segments->size()) {
-      const auto next = ReadWhole((*segments)[i + 1].path, kSegmentHeaderBytes);
+      const auto next = ReadFileBytes((*segments)[i + 1].path, kSegmentHeaderBytes);
       const auto next_header = next.ok() ? DecodeSegmentHeader(*next) : std::nullopt;
       if (next_header) end = next_header->start;
     }
@@ -175,7 +148,7 @@ int RunDump(const ToolOptions& options) {
 // Whose journal it is: as the first header that can be read says.
 std::string FindOwner(const std::vector<SegmentFile>& segments) {
   for (const SegmentFile& segment : segments) {
-    const auto bytes = ReadWhole(segment.path, kSegmentHeaderBytes);
+    const auto bytes = ReadFileBytes(segment.path, kSegmentHeaderBytes);
     const auto header = bytes.ok() ? DecodeSegmentHeader(*bytes) : std::nullopt;
     if (header) return header->owner;
   }
@@ -234,7 +207,7 @@ void PrintCut(const RecoveryReport& report) {
 }
 
 int RunVerify(const ToolOptions& options) {
-  const auto segments = ListSegments(options.path);
+  const auto segments = SegmentsOf(options.path);
   if (!segments.ok()) return Fail(segments.status().message());
   PrintInUse(options.path);
   const bool known_owner = FindOwner(*segments) == kSimplequeueOwner;
@@ -309,7 +282,7 @@ void Replay::PrintQueues() {
 }
 
 int RunStats(const ToolOptions& options) {
-  const auto files = ListSegments(options.path);
+  const auto files = SegmentsOf(options.path);
   if (!files.ok()) return Fail(files.status().message());
   PrintInUse(options.path);
   const bool known_owner = FindOwner(*files) == kSimplequeueOwner;

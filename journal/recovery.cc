@@ -31,7 +31,7 @@ class Recovery {
 
   // Segment by segment; `i` is an index of files_. A torn tail ends it: ended_ is set.
   Status ReadSegment(std::size_t i);
-  Status ReadBatches(std::size_t i, const MappedFile& file, std::uint64_t end);
+  Status ReadBatches(std::size_t i, std::string_view file, std::uint64_t end);
   Status ReadBatch(std::size_t i, const SegmentScanner& scanner);
   Status MissingBefore(std::size_t i);
   Status NoHeader(std::size_t i);
@@ -179,9 +179,9 @@ Status Recovery::NoHeader(std::size_t i) {
   report_->bad_bytes += segment.data_bytes;
   ++report_->bad_places;
   if (!options_.read_only) {
-    auto file = MappedFile::Map(segment.path);
+    auto file = ReadFileBytes(segment.path);
     if (!file.ok()) return file.status();
-    const std::string_view data = file->bytes().substr(0, segment.data_bytes);
+    const std::string_view data = std::string_view(*file).substr(0, segment.data_bytes);
     if (Status status = SetAside(disk_, segment.path, 0, data); !status.ok()) return status;
     directory_changed_ = true;
   }
@@ -194,7 +194,7 @@ Status Recovery::ReadSegment(std::size_t i) {
   if (!files_[i].header) return NoHeader(i);
   const SegmentHeader& header = *files_[i].header;
   if (!position_) position_ = header.start;
-  auto file = MappedFile::Map(files_[i].path);
+  auto file = ReadFileBytes(files_[i].path);
   if (!file.ok()) return file.status();
   const std::uint64_t end = End(i);
   ++report_->segments;
@@ -204,9 +204,9 @@ Status Recovery::ReadSegment(std::size_t i) {
   return Status::Ok();
 }
 
-Status Recovery::ReadBatches(std::size_t i, const MappedFile& file, std::uint64_t end) {
+Status Recovery::ReadBatches(std::size_t i, std::string_view file, std::uint64_t end) {
   const SegmentHeader& header = *files_[i].header;
-  const std::string_view bytes = file.bytes().substr(0, end);
+  const std::string_view bytes = file.substr(0, end);
   SegmentScanner scanner(bytes, header);
   const auto come_to = [&](std::uint64_t offset) {
     recovered_.back().used_bytes = offset;
@@ -227,7 +227,7 @@ Status Recovery::ReadBatches(std::size_t i, const MappedFile& file, std::uint64_
     }
     const std::uint64_t bad = scanner.offset();
     if (bad == end || (!next_is_good && scanner.rest_is_zero())) return Status::Ok();
-    if (!WasSynced(*position_, i, &scanner)) return CutAt(i, bad, file.bytes());
+    if (!WasSynced(*position_, i, &scanner)) return CutAt(i, bad, file);
     if (!options_.salvage) return Damage(files_[i].path, bad, "the batch is bad");
     const std::uint64_t to = scanner.SkipToNextGood() ? scanner.offset() : end;
     if (Status status = SetAsideIn(i, bytes, bad, to); !status.ok()) return status;
@@ -262,9 +262,10 @@ bool Recovery::WasSynced(std::uint64_t position, std::size_t i, const SegmentSca
     if (scanner != nullptr) SearchSynced(*scanner);
     for (std::size_t later = i + 1; later < files_.size(); ++later) {
       if (!files_[later].header) continue;
-      const auto file = MappedFile::Map(files_[later].path);
+      const auto file = ReadFileBytes(files_[later].path);
       if (!file.ok()) continue;
-      SearchSynced(SegmentScanner(file->bytes().substr(0, End(later)), *files_[later].header));
+      SearchSynced(
+          SegmentScanner(std::string_view(*file).substr(0, End(later)), *files_[later].header));
     }
   }
   return *synced_later_ > position;
@@ -310,8 +311,8 @@ Status Recovery::CutBefore(std::size_t i) {
 
 Status Recovery::CutFrom(std::size_t i) {
   for (std::size_t cut = i; cut < files_.size(); ++cut) {
-    const auto file = MappedFile::Map(files_[cut].path);
-    if (file.ok()) report_->cut_bytes += DataBytes(file->bytes());
+    const auto file = ReadFileBytes(files_[cut].path);
+    if (file.ok()) report_->cut_bytes += DataBytes(*file);
   }
   return RemoveFrom(i);
 }

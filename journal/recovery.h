@@ -9,8 +9,8 @@
 // segment missing above it is damage that nothing can salvage but its bytes, so it is told and,
 // with `salvage`, skipped.
 //
-// Thread: one; blocks. Cost: one pass over the files, mapped, and one more over what follows a bad
-// batch.
+// Thread: one; blocks. Cost: one pass over the files, one in memory at a time, and one more over
+// what follows a bad batch.
 #pragma once
 
 #include <cstdint>

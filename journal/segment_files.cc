@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,28 +11,27 @@
 
 namespace rivulet {
 
-Result<MappedFile> MappedFile::Map(const std::string& path) {
+Result<std::string> ReadFileBytes(const std::string& path, std::size_t max_bytes) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return IoError("open " + path, errno);
+  std::string bytes;
   struct stat file {};
-  if (fstat(fd, &file) != 0) {
-    const Status status = IoError("fstat " + path, errno);
-    close(fd);
-    return status;
+  ssize_t got = fstat(fd, &file);
+  if (got == 0) bytes.resize(std::min(static_cast<std::size_t>(file.st_size), max_bytes));
+  std::size_t filled = 0;
+  while (got >= 0 && filled < bytes.size()) {
+    got = read(fd, bytes.data() + filled, bytes.size() - filled);
+    if (got < 0 && errno == EINTR)
+      got = 0;
+    else if (got == 0)
+      bytes.resize(filled);
+    else if (got > 0)
+      filled += static_cast<std::size_t>(got);
   }
-  const auto size = static_cast<std::size_t>(file.st_size);
-  void* bytes = nullptr;
-  if (size > 0) bytes = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
   const int error = errno;
   close(fd);
-  if (size == 0) return MappedFile(std::string_view());
-  if (bytes == MAP_FAILED) return IoError("mmap " + path, error);
-  madvise(bytes, size, MADV_SEQUENTIAL);
-  return MappedFile(std::string_view(static_cast<const char*>(bytes), size));
-}
-
-MappedFile::~MappedFile() {
-  if (!bytes_.empty()) munmap(const_cast<char*>(bytes_.data()), bytes_.size());
+  if (got < 0) return IoError("read " + path, error);
+  return bytes;
 }
 
 std::uint64_t DataBytes(std::string_view bytes) {
@@ -43,13 +41,17 @@ std::uint64_t DataBytes(std::string_view bytes) {
 namespace {
 
 Status ReadHeader(SegmentFile* segment) {
-  auto mapped = MappedFile::Map(segment->path);
-  if (!mapped.ok()) return mapped.status();
-  const std::string_view bytes = mapped->bytes();
-  segment->bytes = bytes.size();
-  segment->header = DecodeSegmentHeader(bytes);
+  struct stat file {};
+  if (stat(segment->path.c_str(), &file) != 0) return IoError("stat " + segment->path, errno);
+  segment->bytes = static_cast<std::uint64_t>(file.st_size);
+  const auto head = ReadFileBytes(segment->path, kSegmentHeaderBytes);
+  if (!head.ok()) return head.status();
+  segment->header = DecodeSegmentHeader(*head);
   if (segment->header && segment->header->number != segment->number) segment->header.reset();
   if (segment->header) return Status::Ok();
+  const auto whole = ReadFileBytes(segment->path);
+  if (!whole.ok()) return whole.status();
+  const std::string_view bytes = *whole;
   segment->blank =
       bytes.size() < kSegmentHeaderBytes || DataBytes(bytes.substr(0, kSegmentHeaderBytes)) == 0;
   segment->data_bytes = DataBytes(bytes);
@@ -69,7 +71,10 @@ Result<std::vector<SegmentFile>> ListSegments(const std::string& folder) {
     SegmentFile segment;
     segment.number = *number;
     segment.path = folder + "/" + entry->d_name;
-    if (Status status = ReadHeader(&segment); !status.ok()) return status;
+    if (Status status = ReadHeader(&segment); !status.ok()) {
+      if (access(segment.path.c_str(), F_OK) != 0) continue;
+      return status;
+    }
     segments.push_back(std::move(segment));
   }
   std::sort(segments.begin(), segments.end(),

@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -13,25 +12,9 @@
 
 namespace rivulet {
 
-/// A file's bytes, mapped; gone with the object. Nobody may shorten the file meanwhile.
-class MappedFile {
- public:
-  static Result<MappedFile> Map(const std::string& path);
-  MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
-  MappedFile& operator=(MappedFile&& other) noexcept {
-    std::swap(bytes_, other.bytes_);
-    return *this;
-  }
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  ~MappedFile();
-
-  std::string_view bytes() const { return bytes_; }
-
- private:
-  explicit MappedFile(std::string_view bytes) : bytes_(bytes) {}
-  std::string_view bytes_;
-};
+/// The file's first bytes, at most so many. Read and not mapped: a daemon may shorten the file
+/// meanwhile (rivulet-journal looks at live folders), and a disk's error is a Status, not a signal.
+Result<std::string> ReadFileBytes(const std::string& path, std::size_t max_bytes = SIZE_MAX);
 
 struct SegmentFile {
   std::uint64_t number = 0;
@@ -44,7 +27,8 @@ struct SegmentFile {
   bool data_behind_header = false;  // without a header: some of them lie behind its 64 bytes
 };
 
-/// All segments of the folder, lowest number first, their headers read.
+/// All segments of the folder, lowest number first, their headers read. Those that are removed
+/// meanwhile are left out.
 Result<std::vector<SegmentFile>> ListSegments(const std::string& folder);
 
 /// Bytes up to the last one that is not zero.

@@ -1,4 +1,4 @@
-# bash completion of pubsub, simplequeue, ps_to_http and queuereader, read from their own --help:
+# bash completion of the rivulet programs, read from their own --help:
 # it cannot fall behind. Installed under each program's name.
 # shellcheck shell=bash
 
@@ -33,4 +33,4 @@ _rivulet() {
   fi
 }
 
-complete -F _rivulet pubsub simplequeue ps_to_http queuereader
+complete -F _rivulet pubsub simplequeue ps_to_http queuereader rivulet-journal

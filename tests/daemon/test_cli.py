@@ -17,13 +17,14 @@ BASE_ARGS = {
     "simplequeue": ["--port=0"],
     "ps_to_http": ["--pubsub-url=http://127.0.0.1:1/sub", "--destination-get-url=http://127.0.0.1:1/put?data=%s"],
     "queuereader": ["--source=-", "--task=count"],
+    "rivulet-journal": ["verify", "/nonexistent"],
 }
 # Options whose value may be any text; what is wrong with it shows when it is used, not when it is
 # read. Every other option must refuse BAD_VALUE.
 FREE_TEXT = {
     "root", "pid-file", "log-file", "allow-origin", "overflow-log", "header",
     "mget-item-sep", "mput-item-sep", "queuename", "failed-message-dir", "heartbeat-file",
-    "filter-require", "filter-exclude", "user-agent",
+    "filter-require", "filter-exclude", "user-agent", "data-path",
 }
 BAD_VALUE = "no such value"
 # The common options of the servers, from the contract.
@@ -219,9 +220,14 @@ class QueuereaderTest(CommandLine, unittest.TestCase):
     PROGRAM = "queuereader"
 
 
+class RivuletJournalTest(CommandLine, unittest.TestCase):
+    PROGRAM = "rivulet-journal"
+
+
 class HarnessTest(unittest.TestCase):
     def test_every_program_has_its_cases(self):
-        cases = {c.PROGRAM for c in (PubsubTest, SimplequeueTest, PsToHttpTest, QueuereaderTest)}
+        cases = {c.PROGRAM for c in (PubsubTest, SimplequeueTest, PsToHttpTest, QueuereaderTest,
+                                   RivuletJournalTest)}
         self.assertEqual(cases, set(PROGRAMS))
         self.assertTrue(set(SERVERS) <= cases)
 
