@@ -141,6 +141,11 @@ test: deps-test  ## run every test: unit (also under ASan, UBSan and TSan), daem
 	+@$(call other,tsan) LIB_DIRS="$(TSAN_DIRS)" UNIT_DIRS="$(TSAN_DIRS)" build/tsan/unit_tests
 	@$(PYTHON) -B tests/run.py --bin=$(BIN) --build=$(BUILD) $(TEST_ARGS)
 
+.PHONY: soak
+soak: deps-test  ## the long torture tests: kills, faults, power cuts, a million ids (SOAK_ARGS=--seed=N)
+	@$(MAKE) -s --no-print-directory all
+	@$(PYTHON) -B tests/torture/torture.py --bin=$(BIN) --build=$(BUILD) $(SOAK_ARGS)
+
 .PHONY: unit
 unit: $(BUILD)/unit_tests  ## build and run the unit tests of this flavour
 	$(BUILD)/unit_tests

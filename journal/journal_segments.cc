@@ -12,6 +12,7 @@ constexpr Duration kRetryEvery = std::chrono::seconds(1);
 
 Status JournalWriter::Admit(Work work) const {
   if (health_ != Health::kSound) return why_;
+  if (!breaks_after_write_.ok()) return breaks_after_write_;
   if (next_ != Next::kNoRoom) return Status::Ok();
   const bool has_room = !segments_.empty() && segments_.back().used_bytes < room_bytes_;
   return work == Work::kShrinks && has_room ? Status::Ok() : no_room_;

@@ -158,14 +158,27 @@ void JournalWriter::Write() {
 void JournalWriter::OnWritten(const Status& status, Duration took) {
   write_running_ = false;
   if (health_ == Health::kBroken) return;
-  if (status.code() == StatusCode::kExhausted && !closed_) return TakeBack(status);
-  if (!status.ok()) return Break(status);
+  const bool breaks = !breaks_after_write_.ok();
+  if (status.code() == StatusCode::kExhausted && !closed_ && !breaks) return TakeBack(status);
+  if (!status.ok()) {
+    CutBack();
+    return breaks ? BreakNow(breaks_after_write_) : Break(status);
+  }
   if (always()) {
     CountSync(took, position_);
   } else if (config_.sync.kind == SyncPolicy::Kind::kInterval) {
     SyncLater();
   }
   Complete();
+  if (breaks) BreakNow(breaks_after_write_);
+}
+
+/// What was refused should not come back at the next start. Nothing depends on it.
+void JournalWriter::CutBack() {
+  const std::uint64_t offset =
+      writing_.begins_segment() ? 0 : begun().used_bytes - writing_.log_bytes();
+  helper_.Do([file = file_, offset] { return file->disk().Truncate(offset); },
+             [](const Status&, Duration) {});
 }
 
 void JournalWriter::Complete() {
@@ -186,8 +199,17 @@ void JournalWriter::Complete() {
 
 void JournalWriter::Break(const Status& why) {
   if (health_ == Health::kBroken) return;
+  if (write_running_) {
+    // That batch may become safe: what is answered then must not say that it is not.
+    if (breaks_after_write_.ok()) breaks_after_write_ = Lasting(why);
+    return;
+  }
+  BreakNow(Lasting(why));
+}
+
+void JournalWriter::BreakNow(const Status& why) {
   health_ = Health::kBroken;
-  why_ = Lasting(why);
+  why_ = why;
   ++stats_.failures;
   gathering_ = false;
   gather_.Begin(false);

@@ -78,9 +78,11 @@ class JournalWriter final : public Journal {
   void Write();
   void OnWritten(const Status& status, Duration took);
   void Complete();
+  void CutBack();
 
   // Failures (journal_writer.cc).
   void Break(const Status& why);
+  void BreakNow(const Status& why);
   void Full(const Status& why);
   void TakeBack(const Status& why);
 
@@ -115,6 +117,7 @@ class JournalWriter final : public Journal {
 
   Health health_ = Health::kSound;
   Status why_;  // of kFull and kBroken
+  Status breaks_after_write_;  // of kBroken, once the batch that is being written is told of
   bool closed_ = false;
   Status close_status_;
   Stats stats_;

@@ -2,7 +2,9 @@
 # worker.sh URL COMMAND...    leases messages of a simplequeue, gives each to COMMAND, finishes it.
 #
 # The message is COMMAND's standard input. When COMMAND fails the message comes again in 10 s; when
-# this worker is killed it comes again as soon as its lease ends. QUEUE, LEASE and WAIT: see below.
+# this worker is killed it comes again as soon as its lease ends. From the environment: QUEUE
+# (default), LEASE (30s, which the work must not outlast), WAIT (20s, for a message to come).
+[ $# -ge 2 ] || { sed -n '2,7s/^# //p' "$0"; exit 2; }
 url=$1 queue=queue=${QUEUE:-default}; shift
 message=$(mktemp); trap 'rm -f "$message"' EXIT; trap exit INT TERM
 while :; do

@@ -3,10 +3,12 @@
 import json
 import math
 import os
+import signal
 import subprocess
+import tempfile
 import unittest
 
-from harness import ROOT, Daemon, Sink, get, program_path
+from harness import ROOT, Daemon, Sink, get, post, program_path, wait_until
 
 EXAMPLES_DIR = os.environ.get("RIVULET_EXAMPLES_DIR", os.path.join(ROOT, "build/release/examples"))
 PUBLISHED = (200, b"Published 1 messages to 0 clients.\n")
@@ -179,6 +181,77 @@ class ScriptsTest(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stderr)
             stats = get(pubsub.url("/stats?format=json")).json()
             self.assertEqual(stats["messages_received"], 8)
+
+
+class WorkerTest(unittest.TestCase):
+    """A worker that is killed with -9 in the middle of a message costs nothing but its lease."""
+
+    def setUp(self):
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.seen = os.path.join(self.folder, "seen")
+
+    def counts(self, queue):
+        return json.loads(get(queue.url("/stats?format=json")).body)
+
+    def kill_one_in_the_middle(self, first, second):
+        """`first` never ends its work; `second` writes the message into self.seen."""
+        with Daemon("simplequeue", "--data-path=" + os.path.join(self.folder, "data")) as queue:
+            self.assertEqual(post(queue.url("/put"), b"the only message").status, 200)
+            worker = subprocess.Popen(first(queue), start_new_session=True)
+            try:
+                wait_until(lambda: self.counts(queue)["in_flight"] == 1)
+            finally:
+                os.killpg(worker.pid, signal.SIGKILL)
+                worker.wait()
+            worker = subprocess.Popen(second(queue), start_new_session=True)
+            try:
+                wait_until(lambda: self.counts(queue)["finished"] == 1)
+            finally:
+                os.killpg(worker.pid, signal.SIGKILL)
+                worker.wait()
+            with open(self.seen, encoding="utf-8") as file:
+                self.assertEqual(file.read(), "the only message\n")
+            counts = self.counts(queue)
+            self.assertEqual([counts[name] for name in ("gets", "timeouts", "finished", "depth", "in_flight")],
+                             [2, 1, 1, 0, 0])
+
+    def test_the_message_of_a_killed_shell_worker_comes_again_exactly_once(self):
+        script = os.path.join(ROOT, "examples/worker/worker.sh")
+        self.kill_one_in_the_middle(
+            lambda queue: ["env", "LEASE=500ms", script, queue.url(), "sleep", "1000"],
+            lambda queue: [script, queue.url(), "sh", "-c", 'echo "$(cat)" >>"$0"', self.seen])
+
+    def test_the_message_of_a_killed_python_worker_comes_again_exactly_once(self):
+        script = os.path.join(ROOT, "examples/worker/worker.py")
+        self.kill_one_in_the_middle(
+            lambda queue: [script, "--url=" + queue.url(), "--lease=0.5", "--seconds=1000"],
+            lambda queue: ["sh", "-c", 'exec "$0" "$1" >>"$2"', script, "--url=" + queue.url(), self.seen])
+
+    def test_a_python_worker_keeps_its_lease_while_it_works(self):
+        script = os.path.join(ROOT, "examples/worker/worker.py")
+        with Daemon("simplequeue") as queue:
+            post(queue.url("/put"), b"slow")
+            worker = subprocess.Popen([script, "--url=" + queue.url(), "--lease=0.3", "--seconds=1"],
+                                      stdout=subprocess.DEVNULL)
+            try:
+                wait_until(lambda: self.counts(queue)["finished"] == 1)
+            finally:
+                worker.kill()
+                worker.wait()
+            self.assertEqual(self.counts(queue)["timeouts"], 0)
+
+    def test_what_a_shell_worker_fails_at_is_requeued_for_later(self):
+        script = os.path.join(ROOT, "examples/worker/worker.sh")
+        with Daemon("simplequeue") as queue:
+            post(queue.url("/put"), b"poison")
+            worker = subprocess.Popen([script, queue.url(), "false"], stdout=subprocess.DEVNULL,
+                                      start_new_session=True)
+            try:
+                wait_until(lambda: self.counts(queue)["deferred"] == 1)
+            finally:
+                os.killpg(worker.pid, signal.SIGKILL)
+                worker.wait()
+            self.assertEqual(self.counts(queue)["requeues"], 1)
 
 
 if __name__ == "__main__":
