@@ -22,10 +22,13 @@ bool JournalWriter::CleaningNeeded(std::uint64_t live_bytes) const {
   if (segments_.size() < 2 || dropping_ || health_ != Health::kSound) return false;
   // Beside what is used there may be the unused quarter of the open segment and the one made ahead
   // of it. Moving what is live in the oldest adds as much before any room is free, and half of that
-  // again comes from outside meanwhile; a tenth of a segment more may come until it is removed.
+  // again comes from outside meanwhile; a tenth of a segment more may come until it is removed, and
+  // where there is room to be early, half a segment. (Earlier still, and with one live segment what
+  // was just moved would be moved again.)
   const std::uint64_t segment = config_.segment_bytes;
   const std::uint64_t moved = std::min(segment, live_bytes);
-  return used_bytes_ + moved + moved / 2 + segment * 7 / 20 > 2 * live_bytes + segment;
+  const std::uint64_t early = std::min(segment / 2, (live_bytes - moved) / 4);
+  return used_bytes_ + moved + moved / 2 + segment * 7 / 20 + early > 2 * live_bytes + segment;
 }
 
 std::uint64_t JournalWriter::oldest_segment() const {
@@ -154,6 +157,7 @@ void JournalWriter::OnDropped(const Status& status, std::uint64_t synced) {
   drop_running_ = false;
   dropping_ = false;
   if (!status.ok()) return Break(status);
+  if (gathering_) flush_.Schedule();
   synced_ = std::max(synced_, synced);
   used_bytes_ -= segments_.front().used_bytes;
   disk_bytes_ -= segments_.front().disk_bytes;

@@ -35,6 +35,7 @@ JournalWriter::JournalWriter(JournalConfig config, FolderLock lock, EventLoop& l
                MakeNext();
              }),
       sync_timer_(loop, [this] { SyncNow(); }),
+      flush_soon_(loop, [this] { Flush(); }),
       lock_(std::move(lock)),
       helper_(loop, clock) {}
 
@@ -112,6 +113,7 @@ void JournalWriter::Flush() {
   if (gather_.begins_segment()) {
     if (next_ == Next::kNoRoom) return Full(no_room_);
     if (next_ != Next::kReady) return MakeNext();
+    if (drop_running_) return;  // first the room, or the files outgrow their bound
     BeginSegment();
   }
   Write();
@@ -191,7 +193,12 @@ void JournalWriter::Complete() {
   health_ = Health::kSound;
   DropWhenSafe();
   MakeNextEarly();
-  if (gathering_) flush_.Schedule();
+  if (gathering_ && always() && !closed_) {
+    // After one more look at the sockets: who is answered now asks again at once, and comes along.
+    flush_soon_.Start(Duration::zero());
+  } else if (gathering_) {
+    flush_.Schedule();
+  }
   if (closed_) return;
   owner_->OnCommitted(complete_);
   if (healed) owner_->OnHealed();

@@ -114,6 +114,7 @@ class JournalWriter final : public Journal {
   Deferred flush_;
   Timer retry_;
   Timer sync_timer_;
+  Timer flush_soon_;
 
   Health health_ = Health::kSound;
   Status why_;  // of kFull and kBroken
