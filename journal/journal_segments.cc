@@ -22,13 +22,13 @@ bool JournalWriter::CleaningNeeded(std::uint64_t live_bytes) const {
   if (segments_.size() < 2 || dropping_ || health_ != Health::kSound) return false;
   // Beside what is used there may be the unused quarter of the open segment and the one made ahead
   // of it. Moving what is live in the oldest adds as much before any room is free, and half of that
-  // again comes from outside meanwhile; a tenth of a segment more may come until it is removed, and
+  // again comes from outside meanwhile; a fifth of a segment more may come until it is removed, and
   // where there is room to be early, half a segment. (Earlier still, and with one live segment what
   // was just moved would be moved again.)
   const std::uint64_t segment = config_.segment_bytes;
   const std::uint64_t moved = std::min(segment, live_bytes);
   const std::uint64_t early = std::min(segment / 2, (live_bytes - moved) / 4);
-  return used_bytes_ + moved + moved / 2 + segment * 7 / 20 + early > 2 * live_bytes + segment;
+  return used_bytes_ + moved + moved / 2 + segment * 9 / 20 + early > 2 * live_bytes + segment;
 }
 
 std::uint64_t JournalWriter::oldest_segment() const {
