@@ -117,7 +117,7 @@ class JournalWriter final : public Journal {
   Timer flush_soon_;
 
   Health health_ = Health::kSound;
-  Status why_;  // of kFull and kBroken
+  Status why_;                 // of kFull and kBroken
   Status breaks_after_write_;  // of kBroken, once the batch that is being written is told of
   bool closed_ = false;
   Status close_status_;
