@@ -85,7 +85,8 @@ void LongPolls::EndDue() {
 void LongPolls::Arm() {
   if (until_.empty() || until_.begin()->first >= armed_for_) return;
   armed_for_ = until_.begin()->first;
-  timer_.Start(std::max(armed_for_ - clock_.Now(), kGrain));
+  // A time long past (one that has no wait left may have any) does not go into a difference.
+  timer_.Start(std::max(armed_for_, clock_.Now() + kGrain) - clock_.Now());
 }
 
 void LongPolls::Remove(Place place) {
