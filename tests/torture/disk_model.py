@@ -137,7 +137,8 @@ class Disk:
         if kind in (WRITE, TRUNCATE, ALLOCATE):
             self.file(record.inode).pending.append((self.number, kind, record.offset, record.data))
         elif kind == CREATE:
-            self.files[record.inode] = File()  # an inode's number may come back
+            self.inode_comes_back(record.inode)
+            self.files[record.inode] = File()
             self.pending.append((self.number, kind, record.name, record.inode))
         elif kind == UNLINK:
             self.pending.append((self.number, kind, record.name, record.inode))
@@ -152,6 +153,14 @@ class Disk:
                     self.apply_name(self.names, *self.pending.pop(0)[1:])
             else:
                 self.file(record.inode).synced(before)
+
+    def inode_comes_back(self, inode):
+        """Its number is given out again only behind the removal of its last name, and the file
+        system's own journal keeps that order: no disk has the old name with the new file's bytes."""
+        gone = [i for i, (_, kind, _, other) in enumerate(self.pending) if kind == UNLINK and other == inode]
+        for pending in self.pending[:gone[-1] + 1 if gone else 0]:
+            self.apply_name(self.names, *pending[1:])
+        del self.pending[:gone[-1] + 1 if gone else 0]
 
     def file(self, inode):
         return self.files.setdefault(inode, File())
