@@ -93,7 +93,9 @@ void QueueApi::Bury(const Request& request, Reply& reply) {
   if (!ReadReceipts(request, reply) || !Admit(Work::kShrinks, reply)) return;
   Settle();
   ActOnReceipts("buried", reply, [this](Queue& queue, std::span<const Queue::Holding> holdings) {
-    return queue.Bury(holdings, &missed_);
+    const std::size_t held = queue.Bury(holdings, &missed_);
+    ArmTimer();  // a dead message's time to live may be over already
+    return held;
   });
 }
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import glob
-import json
 import os
 import re
 import shutil
@@ -13,20 +12,12 @@ import time
 import unittest
 
 from harness import Connection, Daemon, get, post, request, run_program, wait_until
+from queue_requests import peek, stats
 
 # run.py runs this file against the sanitized programs too.
 SANITIZED = True
 
 SYNC_MODES = ("always", "none", "100ms")
-
-
-def stats(queue, name=None):
-    return get(queue.url("/stats?format=json" + ("&queue=" + name if name else ""))).json()
-
-
-def peek(queue, state, items=1000, name="default"):
-    answer = get(queue.url("/peek?state=%s&items=%d&queue=%s" % (state, items, name)))
-    return [json.loads(line) for line in answer.text.splitlines()]
 
 
 def framed(messages):

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "simplequeue/queue.h"
+#include "tests/unit/simplequeue/bodies.h"
 
 using namespace std::chrono_literals;
 using rivulet::Arena;
@@ -49,13 +50,7 @@ struct Fixture {
     now += time;
     return queue.Advance(now);
   }
-  std::string Ready() const {
-    std::string out;
-    std::vector<MessageInfo> messages;
-    queue.Peek(MessageState::kReady, UINT64_MAX, &messages);
-    for (const MessageInfo& message : messages) out += message.body;
-    return out;
-  }
+  std::string Ready() const { return ReadyBodies(queue); }
 
   Arena arena;
   Queue queue;

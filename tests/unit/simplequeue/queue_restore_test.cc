@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "simplequeue/queue.h"
+#include "tests/unit/simplequeue/bodies.h"
 #include "tests/unit/simplequeue/recording_log.h"
 
 using namespace std::chrono_literals;
@@ -39,13 +40,7 @@ struct Restored {
       : queue("q", 1, from.queue.limits(), &arena) {
     from.log.Replay(&queue, now);
   }
-  std::string Ready() const {
-    std::string out;
-    std::vector<MessageInfo> messages;
-    queue.Peek(MessageState::kReady, UINT64_MAX, &messages);
-    for (const MessageInfo& message : messages) out += message.body;
-    return out;
-  }
+  std::string Ready() const { return ReadyBodies(queue); }
   Arena arena;
   Queue queue;
 };
