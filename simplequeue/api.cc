@@ -179,7 +179,7 @@ void QueueApi::OnCommitted(std::uint64_t commit) {
 void QueueApi::OnFailed(const Status& why) {
   for (const Taken& taken : taken_) taken.queue->Untake();
   taken_.clear();
-  ArmTimer();  // what is back may have a time to live
+  ArmTimer();        // what is back may have a time to live
   refusing_ = true;  // and logged
   daemon_.server().FailHeld(StatusOf(why), why.message());
 }

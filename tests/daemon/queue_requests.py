@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import threading
 
 from harness import Connection, get, post, wait_until
 

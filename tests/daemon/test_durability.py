@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from harness import Connection, Daemon, get, post, request, run_program, wait_until
+from harness import Connection, Daemon, get, post, run_program, wait_until
 from queue_requests import peek, stats
 
 # run.py runs this file against the sanitized programs too.

@@ -6,7 +6,7 @@ import time
 import unittest
 
 from harness import Connection, Daemon, get, post, request, wait_until
-from queue_requests import SHORT, lease, put, stats, waiting
+from queue_requests import SHORT, put, stats, waiting
 
 # run.py runs this file against the sanitized programs too.
 SANITIZED = True
