@@ -17,7 +17,7 @@ endif
 
 # A daemon is DIR/main.cc; rivulet-journal is journal/main.cc.
 PROGRAMS := pubsub simplequeue ps_to_http queuereader rivulet-journal
-LIB_DIRS := base http journal algorithms tasks pubsub simplequeue ps_to_http queuereader
+LIB_DIRS := base http journal bridge algorithms tasks pubsub simplequeue ps_to_http queuereader
 main_dir = $(patsubst rivulet-%,%,$(1))
 
 # V=1 shows the commands.
@@ -45,9 +45,11 @@ LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_fuzz := -fsanitize=address,undefined
 LDFLAGS_ALL = -pthread -Wl,--as-needed $(LDFLAGS_$(FLAVOUR)) $(LDFLAGS)
-LIBS := -levent_core -lcurl -lfmt -ldl
+LIBS := -levent_core -lcurl -lfmt -lwslay -lre2 -lcrypto -ldl
 
 LIB_SRCS := $(filter-out %/main.cc,$(wildcard $(addsuffix /*.cc,$(LIB_DIRS))))
+# Files that are built into the programs as they are (.incbin), by folder.
+LIB_ASSETS := $(wildcard $(addsuffix /*.S,$(LIB_DIRS)))
 UNIT_DIRS ?= $(LIB_DIRS) bench
 UNIT_SRCS := tests/unit/main.cc $(wildcard $(addsuffix /*_test.cc,$(addprefix tests/unit/,$(UNIT_DIRS))))
 obj = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
@@ -66,16 +68,21 @@ $(BUILD)/obj/%.o: %.cc Makefile
 	@mkdir -p $(@D)
 	$(call say,CXX $<)$(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
+# The pages' parts: see http/page_assets.S.
+$(BUILD)/obj/%.o: %.S $(wildcard http/page/*) Makefile
+	@mkdir -p $(@D)
+	$(call say,AS $<)$(CXX) -c $< -o $@
+
 # Says which objects the library has, and changes only with them: a source that goes or comes back
 # makes a new archive.
 $(BUILD)/library.list: FORCE
 	@mkdir -p $(@D)
-	@echo '$(LIB_SRCS)' | cmp -s - $@ || echo '$(LIB_SRCS)' >$@
+	@echo '$(LIB_SRCS) $(LIB_ASSETS)' | cmp -s - $@ || echo '$(LIB_SRCS) $(LIB_ASSETS)' >$@
 .PHONY: FORCE
 FORCE:
 
 # q, not r: members of different folders share names.
-$(LIB): $(call obj,$(LIB_SRCS)) $(BUILD)/library.list
+$(LIB): $(call obj,$(LIB_SRCS)) $(patsubst %.S,$(BUILD)/obj/%.o,$(LIB_ASSETS)) $(BUILD)/library.list
 	@rm -f $@
 	$(call say,AR $@)ar qcs $@ $(filter %.o,$^)
 

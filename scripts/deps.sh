@@ -18,11 +18,16 @@ libcurl4-openssl-dev makes outgoing HTTP requests
 rapidjson-dev parses JSON
 libfmt-dev formats text
 libxxhash-dev checks what the journal reads back
+libwslay-dev reads WebSocket frames
+libre2-dev matches filter patterns in linear time
+libssl-dev hashes: WebSocket handshakes, fields that are made anonymous
 python3 formats the demo's result and runs the tests
 curl asks the daemons in the demo and the examples" ;;
     test) echo "
 doctest-dev is the unit test framework
-mandoc reads the man pages" ;;
+mandoc reads the man pages
+python3-websockets is a WebSocket client that we did not write
+chromium opens the status pages" ;;
     lint) echo "
 clang-format-14 checks the format
 clang-tidy-14 reads the code
@@ -36,6 +41,8 @@ libclang-rt-14-dev brings its run-time" ;;
 wrk generates HTTP load" ;;
     bench-peers) echo "
 nginx-light is a peer
+libnginx-mod-nchan is a peer
+nats-server is a peer
 redis-server is a peer
 beanstalkd is a peer" ;;
     *) echo "deps.sh: group '$1' must be one of build, test, lint, fuzz, bench, bench-peers" >&2
