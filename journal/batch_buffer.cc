@@ -65,8 +65,10 @@ std::string_view BatchBuffer::Seal(const SegmentHeader& header, std::uint64_t po
 
 void BatchBuffer::Shrink() {
   if (bytes_.capacity() <= kKeptBytes) return;
-  // Not shrink_to_fit(), which would copy what is not needed any more.
-  *this = BatchBuffer(max_batch_bytes_);
+  // Not shrink_to_fit(), which would copy what is not needed any more; and swapped, because a
+  // string that is assigned an empty one keeps its memory.
+  BatchBuffer fresh(max_batch_bytes_);
+  std::swap(*this, fresh);
 }
 
 }  // namespace rivulet

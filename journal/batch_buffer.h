@@ -36,6 +36,7 @@ class BatchBuffer {
   /// `header` is read only if begins_segment().
   std::string_view Seal(const SegmentHeader& header, std::uint64_t position, std::uint64_t synced);
 
+  std::uint64_t memory_bytes() const { return bytes_.capacity(); }
   /// Gives memory back after a batch that was much larger than most.
   void Shrink();
 

@@ -15,6 +15,7 @@ constexpr std::uint32_t kVersion = 1;
 constexpr std::uint16_t kMark = 0x4a72;
 constexpr std::uint16_t kVoidFlag = 1;
 constexpr std::string_view kSuffix = ".journal";
+constexpr std::size_t kCheckBytes = 4;
 constexpr std::size_t kDigits = 20;
 constexpr std::size_t kOwnerBytes = 16;
 
@@ -39,9 +40,9 @@ std::uint32_t Check(const char* bytes, std::size_t size, std::uint64_t seed) {
 }
 
 /// The check lies first and covers what follows it.
-std::uint32_t BatchCheck(const char* batch, std::size_t batch_bytes, std::uint64_t salt,
-                         std::uint64_t position) {
-  return Check(batch + 4, batch_bytes - 4, salt + position);
+std::uint32_t CheckOf(const char* batch, std::size_t batch_bytes, std::uint64_t salt,
+                      std::uint64_t position) {
+  return Check(batch + kCheckBytes, batch_bytes - kCheckBytes, salt + position);
 }
 
 }  // namespace
@@ -106,23 +107,53 @@ void SealBatch(char* batch, std::size_t batch_bytes, std::uint64_t salt, std::ui
   Store(batch + 8, back < kSyncedUnknown ? static_cast<std::uint32_t>(back) : kSyncedUnknown);
   Store(batch + 12, is_void ? kVoidFlag : std::uint16_t{0});
   Store(batch + 14, kMark);
-  Store(batch, BatchCheck(batch, batch_bytes, salt, position));
+  Store(batch, CheckOf(batch, batch_bytes, salt, position));
 }
 
-std::optional<BatchHeader> CheckBatch(std::string_view bytes, std::uint64_t salt,
-                                      std::uint64_t position) {
+std::optional<BatchHeader> PeekBatch(std::string_view bytes) {
   if (bytes.size() < kBatchHeaderBytes) return std::nullopt;
   const char* const at = bytes.data();
   const auto flags = Load<std::uint16_t>(at + 12);
   BatchHeader header{Load<std::uint32_t>(at + 4), Load<std::uint32_t>(at + 8),
                      (flags & kVoidFlag) != 0};
   if (Load<std::uint16_t>(at + 14) != kMark || (flags & ~kVoidFlag) != 0 ||
-      header.bytes > kMaxBatchBytes || header.bytes > bytes.size() - kBatchHeaderBytes) {
+      header.bytes > kMaxBatchBytes) {
     return std::nullopt;
   }
-  const std::size_t whole = kBatchHeaderBytes + header.bytes;
-  if (BatchCheck(at, whole, salt, position) != Load<std::uint32_t>(at)) return std::nullopt;
   return header;
+}
+
+std::optional<BatchHeader> CheckBatch(std::string_view bytes, std::uint64_t salt,
+                                      std::uint64_t position) {
+  const auto header = PeekBatch(bytes);
+  if (!header || header->bytes > bytes.size() - kBatchHeaderBytes) return std::nullopt;
+  const std::size_t whole = kBatchHeaderBytes + header->bytes;
+  const std::uint32_t check = CheckOf(bytes.data(), whole, salt, position);
+  if (check != Load<std::uint32_t>(bytes.data())) return std::nullopt;
+  return header;
+}
+
+struct BatchCheck::State {
+  XXH3_state_t hash;
+  std::uint32_t wanted = 0;
+};
+
+BatchCheck::BatchCheck(std::string_view header, std::uint64_t salt, std::uint64_t position)
+    : state_(std::make_unique<State>()) {
+  assert(header.size() == kBatchHeaderBytes);
+  state_->wanted = Load<std::uint32_t>(header.data());
+  XXH3_64bits_reset_withSeed(&state_->hash, salt + position);
+  Add(header.substr(kCheckBytes));
+}
+
+BatchCheck::~BatchCheck() = default;
+
+void BatchCheck::Add(std::string_view records) {
+  XXH3_64bits_update(&state_->hash, records.data(), records.size());
+}
+
+bool BatchCheck::Passes() const {
+  return static_cast<std::uint32_t>(XXH3_64bits_digest(&state_->hash)) == state_->wanted;
 }
 
 void AppendVarint(std::string* out, std::uint64_t value) {

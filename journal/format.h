@@ -41,6 +41,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,6 +68,17 @@ struct BatchHeader {
 };
 inline constexpr std::uint32_t kSyncedUnknown = UINT32_MAX;
 
+/// Where a record stands in the files. {segment, offset} alone is the first record behind a batch's
+/// header.
+struct RecordPlace {
+  std::uint64_t segment = 0;
+  std::uint64_t offset = 0;       // in the file, of the record's size; or of a batch's header
+  std::uint64_t batch_end = 0;    // in the file, of the record's batch; 0: offset is a header's
+  std::uint64_t batch_begin = 0;  // in the file, of that batch's header; 0: likewise, or not known
+
+  bool operator==(const RecordPlace&) const = default;
+};
+
 /// "00000000000000000001.journal"
 std::string SegmentName(std::uint64_t number);
 /// Nothing for a name that is not a segment's.
@@ -85,6 +97,26 @@ void SealBatch(char* batch, std::size_t batch_bytes, std::uint64_t salt, std::ui
 /// O(its bytes).
 std::optional<BatchHeader> CheckBatch(std::string_view bytes, std::uint64_t salt,
                                       std::uint64_t position);
+
+/// The header at the beginning of `bytes` as it stands there, unchecked; nothing when none does.
+std::optional<BatchHeader> PeekBatch(std::string_view bytes);
+
+/// CheckBatch() for a batch that comes in pieces.
+class BatchCheck {
+ public:
+  /// `header`: kBatchHeaderBytes of them.
+  BatchCheck(std::string_view header, std::uint64_t salt, std::uint64_t position);
+  ~BatchCheck();
+  BatchCheck(const BatchCheck&) = delete;
+  BatchCheck& operator=(const BatchCheck&) = delete;
+  void Add(std::string_view records);
+  /// After all of its records.
+  bool Passes() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 void AppendVarint(std::string* out, std::uint64_t value);
 /// Takes a varint of at most 64 bits off `*bytes`. Nothing, and `*bytes` as it was, when there is

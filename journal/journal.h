@@ -62,9 +62,22 @@ struct JournalConfig {
   RecoveryProgress progress;  // of Open(), when wanted
 };
 
+/// Where a commit's records lie: batches behind each other in one file.
+struct CommitPlace {
+  std::uint64_t commit = 0;
+  std::uint64_t segment = 0;
+  std::uint64_t begin = 0;  // in the file, of the first batch's header
+  std::uint64_t end = 0;
+};
+
 class JournalOwner {
  public:
   virtual ~JournalOwner() = default;
+  /// Called for each commit before OnCommitted() tells it: for who reads records back
+  /// (journal/reader.h). There lie, in order, the records of all commits behind the one placed
+  /// before. (A commit that a full disk took back is not told: its records lie in the place of the
+  /// next one, behind what OnSegmentBegun() appended. Nor is what Close() writes.)
+  virtual void OnPlaced(const CommitPlace& /*place*/) {}
   /// The open batch is the first of a segment: append what every segment must begin with. Called
   /// from inside Append(); and before OnFailed() of a full disk, because what is written later is
   /// written to a new segment, these records first and those that were taken back behind them.

@@ -188,6 +188,8 @@ void JournalWriter::Complete() {
   ++stats_.commits;
   stats_.records += writing_.records();
   stats_.last_group = writing_.records();
+  const std::uint64_t end = begun().used_bytes;
+  const CommitPlace placed{complete_, begun_, end - writing_.log_bytes(), end};
   writing_.Shrink();
   const bool healed = health_ == Health::kFull;
   health_ = Health::kSound;
@@ -200,6 +202,7 @@ void JournalWriter::Complete() {
     flush_.Schedule();
   }
   if (closed_) return;
+  owner_->OnPlaced(placed);
   owner_->OnCommitted(complete_);
   if (healed) owner_->OnHealed();
 }

@@ -1,32 +1,29 @@
 // rivulet-journal: looks into the journal that a daemon keeps under --data-path. See
 // rivulet-journal(1).
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/names.h"
 #include "base/options.h"
 #include "journal/format.h"
+#include "journal/look.h"
+#include "journal/record_lines.h"
+#include "journal/record_summary.h"
 #include "journal/recovery.h"
 #include "journal/segment_files.h"
-#include "simplequeue/queue_set.h"
+#include "pubsub/record.h"
+#include "pubsub/record_summary.h"
 #include "simplequeue/record.h"
-#include "simplequeue/restorer.h"
-#include "simplequeue/segment_dump.h"
+#include "simplequeue/record_describer.h"
+#include "simplequeue/record_summary.h"
 
 namespace rivulet {
 namespace {
@@ -34,11 +31,12 @@ namespace {
 constexpr char kName[] = "rivulet-journal";
 constexpr char kEpilog[] = R"(Commands:
   dump    prints one JSON line a record: its segment, its offset in that file,
-          its type (queue put lease forget return defer bury key) and its fields
+          its type and its fields. Types of simplequeue: queue put lease forget
+          return defer bury key; of pubsub: topic messages key sequence
   verify  says whether all of it can be read; else what is torn or damaged at
           FILE:OFFSET and what --salvage would lose. Exit 0 good, 1 damaged
   stats   counts segments, bytes, batches and records by type, and tells which
-          messages a start would bring back
+          messages a start would bring back; of pubsub, which ones are there
 
 Nothing is changed and nothing locked: all three may be used while the daemon
 runs. What it writes meanwhile may look like an unfinished end.
@@ -47,12 +45,14 @@ Examples:
   rivulet-journal verify /var/lib/simplequeue
   rivulet-journal stats /var/lib/simplequeue
   rivulet-journal dump --queue=jobs /var/lib/simplequeue | grep '"put"' | tail
+  rivulet-journal dump --topic=clicks /var/lib/pubsub
 )";
 
 struct ToolOptions {
   std::string command;
   std::string path;
   std::string queue;
+  std::string topic;
   std::uint64_t max_body_bytes = 100;
 };
 
@@ -61,39 +61,9 @@ int Fail(std::string_view message) {
   return 1;
 }
 
-// Never empty.
-Result<std::vector<SegmentFile>> SegmentsOf(const std::string& folder) {
-  auto segments = ListSegments(folder);
-  if (segments.ok() && segments->empty()) {
-    return InvalidArgument(fmt::format(
-        "{}: must be the --data-path of a daemon: there is no .journal file in it", folder));
-  }
-  return segments;
-}
-
-// Who holds the lock, without trying to take it: that might make a daemon's start fail.
-std::optional<std::string> LockHolder(const std::string& folder) {
-  struct stat file {};
-  if (stat((folder + "/lock").c_str(), &file) != 0) return std::nullopt;
-  const std::string wanted =
-      fmt::format("{:02x}:{:02x}:{}", major(file.st_dev), minor(file.st_dev), file.st_ino);
-  std::ifstream locks("/proc/locks");
-  std::string number;
-  std::string kind;
-  std::string advice;
-  std::string access;
-  std::string pid;
-  std::string inode;
-  std::string rest;
-  while (locks >> number >> kind >> advice >> access >> pid >> inode && std::getline(locks, rest)) {
-    if (kind == "FLOCK" && inode == wanted) return pid;
-  }
-  return std::nullopt;
-}
-
 // `end` is where the next segment takes over in the log.
 int PrintSegment(const SegmentFile& segment, std::string_view bytes, const SegmentHeader& header,
-                 std::optional<std::uint64_t> end, SegmentDump* dump) {
+                 std::optional<std::uint64_t> end, const RecordDescriber& describe) {
   if (end && *end >= header.start) {
     bytes = bytes.substr(0, kSegmentHeaderBytes + (*end - header.start));
   }
@@ -102,7 +72,7 @@ int PrintSegment(const SegmentFile& segment, std::string_view bytes, const Segme
   while (true) {
     while (scanner.Next()) {
       out.clear();
-      dump->AppendBatch(scanner, &out);
+      AppendRecordLines(scanner, describe, &out);
       if (std::fwrite(out.data(), 1, out.size(), stdout) < out.size()) {
         return Fail("standard output cannot be written");
       }
@@ -116,10 +86,43 @@ int PrintSegment(const SegmentFile& segment, std::string_view bytes, const Segme
   }
 }
 
+// Of the owner's records, as the options choose them.
+Result<RecordDescriber> DescriberOf(const std::string& owner, const ToolOptions& options) {
+  if (!options.queue.empty() && owner != kSimplequeueOwner) {
+    return InvalidArgument(
+        fmt::format("--queue={}: {} is the journal of \"{}\", and must be one of simplequeue",
+                    options.queue, options.path, owner));
+  }
+  if (!options.topic.empty() && owner != kPubsubOwner) {
+    return InvalidArgument(
+        fmt::format("--topic={}: {} is the journal of \"{}\", and must be one of pubsub",
+                    options.topic, options.path, owner));
+  }
+  const std::size_t max_bytes = options.max_body_bytes;
+  if (owner == kSimplequeueOwner) {
+    return RecordDescriber([describer = QueueRecordDescriber(options.queue, max_bytes)](
+                               std::string_view record, std::string* out) mutable {
+      return describer.AppendMembers(record, out);
+    });
+  }
+  if (owner == kPubsubOwner) {
+    return RecordDescriber([describer = TopicRecordDescriber(options.topic, max_bytes)](
+                               std::string_view record, std::string* out) mutable {
+      return describer.AppendMembers(record, out);
+    });
+  }
+  return RecordDescriber([why = fmt::format("of an owner that is not known: {}", owner), max_bytes](
+                             std::string_view record, std::string* out) {
+    AppendUnknownRecord(out, record, why, max_bytes);
+    return true;
+  });
+}
+
 int RunDump(const ToolOptions& options) {
   const auto segments = SegmentsOf(options.path);
   if (!segments.ok()) return Fail(segments.status().message());
-  SegmentDump dump(options.queue, options.max_body_bytes);
+  const auto describe = DescriberOf(OwnerOf(*segments), options);
+  if (!describe.ok()) return Fail(describe.status().message());
   int exit_status = 0;
   for (std::size_t i = 0; i < segments->size(); ++i) {
     const SegmentFile& segment = (*segments)[i];
@@ -140,50 +143,9 @@ int RunDump(const ToolOptions& options) {
       const auto next_header = next.ok() ? DecodeSegmentHeader(*next) : std::nullopt;
       if (next_header) end = next_header->start;
     }
-    exit_status = std::max(exit_status, PrintSegment(segment, *bytes, *header, end, &dump));
+    exit_status = std::max(exit_status, PrintSegment(segment, *bytes, *header, end, *describe));
   }
   return std::fflush(stdout) == 0 ? exit_status : Fail("standard output cannot be written");
-}
-
-// Whose journal it is: as the first header that can be read says.
-std::string FindOwner(const std::vector<SegmentFile>& segments) {
-  for (const SegmentFile& segment : segments) {
-    const auto bytes = ReadFileBytes(segment.path, kSegmentHeaderBytes);
-    const auto header = bytes.ok() ? DecodeSegmentHeader(*bytes) : std::nullopt;
-    if (header) return header->owner;
-  }
-  return "";
-}
-
-struct Look {
-  Status status;
-  RecoveryReport report;
-  std::vector<RecoveredSegment> segments;
-};
-
-// Reads all of it as a start would, and changes nothing. A daemon that runs may remove a segment
-// meanwhile, which then seems to be missing: it is tried again, and `begin` gives the visitor of
-// each try.
-Look LookAt(const ToolOptions& options, bool salvage, const std::function<RecordVisitor()>& begin) {
-  RecoveryOptions recovery;
-  recovery.path = options.path;
-  recovery.salvage = salvage;
-  recovery.read_only = true;
-  constexpr int kTries = 5;
-  for (int tries = 1;; ++tries) {
-    Look look;
-    auto segments = Recover(recovery, begin(), &look.report);
-    look.status = segments.status();
-    if (segments.ok()) look.segments = std::move(*segments);
-    const bool good = look.status.ok() && look.report.bad_places == 0;
-    if (good || tries == kTries || !LockHolder(options.path)) return look;
-  }
-}
-
-// The same, and what --salvage would make of it when it is damaged.
-Look LookOrSalvage(const ToolOptions& options, const std::function<RecordVisitor()>& begin) {
-  Look look = LookAt(options, false, begin);
-  return look.status.code() == StatusCode::kCorrupt ? LookAt(options, true, begin) : look;
 }
 
 std::string BadPlaces(const RecoveryReport& report) {
@@ -210,14 +172,16 @@ int RunVerify(const ToolOptions& options) {
   const auto segments = SegmentsOf(options.path);
   if (!segments.ok()) return Fail(segments.status().message());
   PrintInUse(options.path);
-  const bool known_owner = FindOwner(*segments) == kSimplequeueOwner;
-  DecodedRecord decoded;
+  const std::string owner = OwnerOf(*segments);
+  DecodedRecord queue_record;
+  TopicRecord topic_record;
   const auto begin = [&]() -> RecordVisitor {
-    return [&](std::string_view record, std::uint64_t) {
-      return known_owner ? DecodeRecord(record, &decoded) : Status();
+    return [&](std::string_view record, const RecordPlace&) {
+      if (owner == kSimplequeueOwner) return DecodeRecord(record, &queue_record);
+      return owner == kPubsubOwner ? DecodeTopicRecord(record, &topic_record) : Status();
     };
   };
-  const Look look = LookAt(options, false, begin);
+  const Look look = LookAt(options.path, false, begin);
   if (look.status.ok()) {
     PrintCut(look.report);
     fmt::print("good: {} records in {} batches, {} bytes in {} segments\n", look.report.records,
@@ -226,7 +190,7 @@ int RunVerify(const ToolOptions& options) {
   }
   fmt::print("{}\n", look.status.message());
   if (look.status.code() != StatusCode::kCorrupt) return 1;
-  const Look salvaged = LookAt(options, true, begin);
+  const Look salvaged = LookAt(options.path, true, begin);
   if (!salvaged.status.ok()) {
     fmt::print("nothing to be salvaged: {}\n", salvaged.status.message());
     return 1;
@@ -237,60 +201,24 @@ int RunVerify(const ToolOptions& options) {
   return 1;
 }
 
-// The records of a journal made into queues, in memory.
-class Replay {
- public:
-  Status Visit(std::string_view record) {
-    if (Status status = restorer_.Visit(record); !status.ok()) return status;
-    ++by_type_[static_cast<std::size_t>(restorer_.record().type)];
-    return {};
-  }
-  void PrintTypes() const;
-  void PrintQueues();
-
- private:
-  // Keys are remembered as long as a daemon may be told to.
-  static QueueLimits Limits() {
-    QueueLimits limits;
-    limits.dedupe_window = std::chrono::hours(24 * 365);
-    return limits;
-  }
-
-  SystemClock clock_;
-  QueueSet queues_{Limits(), SIZE_MAX};
-  QueueRestorer restorer_{&queues_, WallTimes(clock_), true};
-  std::array<std::uint64_t, kRecordTypes> by_type_{};
-};
-
-void Replay::PrintTypes() const {
-  for (std::size_t type = 1; type < kRecordTypes; ++type) {
-    fmt::print("  {:<8}{}\n", RecordTypeName(static_cast<RecordType>(type)), by_type_[type]);
-  }
-}
-
-void Replay::PrintQueues() {
-  std::map<std::string, std::uint64_t> in_flight;
-  for (const auto& [name, queue] : queues_.all()) in_flight[name] = queue->in_flight();
-  restorer_.End(clock_.Now());
-  fmt::print("\nmessages that a start would bring back (leased ones are ready then)\n");
-  constexpr auto kRow = "{:<20} {:>9} {:>9} {:>9} {:>7} {:>13} {:>6}{}\n";
-  fmt::print(kRow, "queue", "ready", "(leased)", "deferred", "dead", "bytes", "keys", "");
-  for (const auto& [name, queue] : queues_.all()) {
-    fmt::print(kRow, name, queue->depth(), in_flight[name], queue->deferred(), queue->dead(),
-               queue->held_bytes(), queue->keys(), queue->paused() ? "  paused" : "");
-  }
+// Nothing for an owner that is not known.
+std::unique_ptr<RecordSummary> SummaryOf(const std::string& owner, const Clock& clock) {
+  if (owner == kSimplequeueOwner) return std::make_unique<QueueRecordSummary>(clock);
+  if (owner == kPubsubOwner) return std::make_unique<TopicRecordSummary>();
+  return nullptr;
 }
 
 int RunStats(const ToolOptions& options) {
   const auto files = SegmentsOf(options.path);
   if (!files.ok()) return Fail(files.status().message());
   PrintInUse(options.path);
-  const bool known_owner = FindOwner(*files) == kSimplequeueOwner;
-  std::unique_ptr<Replay> replay;
-  const Look look = LookOrSalvage(options, [&]() -> RecordVisitor {
-    replay = std::make_unique<Replay>();
-    return [&](std::string_view record, std::uint64_t) {
-      return known_owner ? replay->Visit(record) : Status();
+  const std::string owner = OwnerOf(*files);
+  const SystemClock clock;
+  std::unique_ptr<RecordSummary> summary;
+  const Look look = LookOrSalvage(options.path, [&]() -> RecordVisitor {
+    summary = SummaryOf(owner, clock);
+    return [&](std::string_view record, const RecordPlace&) {
+      return summary ? summary->Visit(record) : Status();
     };
   });
   if (!look.status.ok()) return Fail(look.status.message());
@@ -299,12 +227,12 @@ int RunStats(const ToolOptions& options) {
   fmt::print("segments  {} ({} bytes on disk)\n", look.report.segments, disk_bytes);
   fmt::print("batches   {} ({} bytes)\n", look.report.batches, look.report.bytes);
   fmt::print("records   {}\n", look.report.records);
-  if (known_owner) replay->PrintTypes();
+  if (summary) fmt::print("{}", summary->Types());
   PrintCut(look.report);
   if (look.report.bad_places > 0) {
     fmt::print("damaged   {}, not counted above\n", BadPlaces(look.report));
   }
-  if (known_owner) replay->PrintQueues();
+  if (summary) fmt::print("\n{}", summary->Table());
   return look.report.bad_places > 0 ? 1 : 0;
 }
 
@@ -319,6 +247,11 @@ int main(int argc, char** argv) {
       .OneOf({"dump", "verify", "stats"});
   options.Argument("DIR", &tool.path, "the daemon's --data-path");
   options.Text("queue", &tool.queue, "dump: only the records of this queue")
+      .Metavar("NAME")
+      .Check([](const std::string& name) {
+        return IsName(name) ? Status() : InvalidArgument(std::string(kNameRule));
+      });
+  options.Text("topic", &tool.topic, "dump: only the records of this topic")
       .Metavar("NAME")
       .Check([](const std::string& name) {
         return IsName(name) ? Status() : InvalidArgument(std::string(kNameRule));

@@ -241,13 +241,13 @@ Status Recovery::ReadBatch(std::size_t i, const SegmentScanner& scanner) {
   synced_ = std::max(synced_, SyncedOf(scanner, *files_[i].header));
   ++report_->batches;
   report_->bytes += kBatchHeaderBytes + scanner.records().size();
-  if (scanner.batch().is_void) return Status::Ok();
-  std::string_view records = scanner.records();
+  std::string_view records = scanner.batch().is_void ? std::string_view() : scanner.records();
+  const std::uint64_t at = scanner.batch_offset(), end = scanner.offset();
   while (!records.empty()) {
+    const RecordPlace place{files_[i].number, end - records.size(), end, at};
     const auto record = TakeRecord(&records);
-    const auto at = scanner.batch_offset();
     if (!record) return Damage(files_[i].path, at, "a record is longer than its batch");
-    if (Status status = visit_(*record, files_[i].number); !status.ok()) {
+    if (Status status = visit_(*record, place); !status.ok()) {
       return Damage(files_[i].path, at, status.message());
     }
     ++report_->records;

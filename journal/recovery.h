@@ -25,9 +25,9 @@
 
 namespace rivulet {
 
-/// `record` is valid during the call. `segment` is the number of the one it stands in. Not OK: the
-/// record makes no sense to its owner, which is damage in spite of the check.
-using RecordVisitor = std::function<Status(std::string_view record, std::uint64_t segment)>;
+/// `record` is valid during the call. Not OK: the record makes no sense to its owner, which is
+/// damage in spite of the check.
+using RecordVisitor = std::function<Status(std::string_view record, const RecordPlace& place)>;
 /// Told now and then, and once at the end.
 using RecoveryProgress = std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)>;
 

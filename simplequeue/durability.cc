@@ -135,13 +135,13 @@ Status Durability::OpenWith(const Opener& opener, QueueSet* queues) {
 
   const MonoTime start = clock_.Now();
   QueueRestorer restorer(queues, WallTimes(clock_), options_.salvage);
-  const RecordVisitor visit = [&](std::string_view bytes, std::uint64_t segment) -> Status {
+  const RecordVisitor visit = [&](std::string_view bytes, const RecordPlace& place) -> Status {
     if (Status status = restorer.Visit(bytes); !status.ok()) return status;
     const DecodedRecord& record = restorer.record();
     if (record.type == RecordType::kPut) {
-      contents_.Add(segment, record.queue, record.message.id);
+      contents_.Add(place.segment, record.queue, record.message.id);
     } else if (record.type == RecordType::kKey) {
-      contents_.Add(segment, record.queue, record.id);
+      contents_.Add(place.segment, record.queue, record.id);
     }
     return {};
   };

@@ -4,7 +4,7 @@
 //   records  the bytes are the records of a good batch: whatever is taken is a part of them
 //   folder   the bytes are orders: batches are written to segments and then damaged. What recovery
 //            brings back was written, in that order; after a salvage it comes back the same,
-//            without another one
+//            without another one; and each record is read back at its place
 #include <stdlib.h>
 
 #include <cstdint>
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "journal/format.h"
+#include "journal/reader.h"
 #include "journal/recovery.h"
 
 namespace {
@@ -78,6 +79,7 @@ struct Segment {
 struct Outcome {
   Status status;
   std::vector<std::string> records;
+  std::vector<RecordPlace> places;
   RecoveryReport report;
 };
 
@@ -110,12 +112,39 @@ class Folder {
     options.salvage = salvage;
     options.read_only = read_only;
     Outcome outcome;
-    const auto visit = [&](std::string_view record, std::uint64_t) {
+    const auto visit = [&](std::string_view record, const RecordPlace& place) {
       outcome.records.emplace_back(record);
+      outcome.places.push_back(place);
       return Status::Ok();
     };
     outcome.status = Recover(options, visit, &outcome.report).status();
     return outcome;
+  }
+
+  /// What recovery saw, in windows of that size.
+  void ReadBack(const Outcome& seen, std::size_t window_bytes) const {
+    JournalReader reader({path_, window_bytes, 2, 2});
+    for (std::size_t i = 0; i < seen.places.size(); ++i) {
+      RecordPlace place = seen.places[i];
+      const auto record = reader.Next(&place, place.batch_end);
+      Require(record.ok() && *record, "a record that recovery saw and the reader does not");
+      Require(**record == seen.records[i], "another record where recovery saw one");
+    }
+  }
+  /// What follows the headers of these segments, as far as it goes.
+  std::vector<std::string> ReadAlong(const std::vector<Segment>& segments,
+                                     std::size_t window_bytes) const {
+    JournalReader reader({path_, window_bytes, 2, 2});
+    std::vector<std::string> records;
+    for (const Segment& segment : segments) {
+      RecordPlace place{segment.header.number, kSegmentHeaderBytes};
+      while (true) {
+        const auto record = reader.Next(&place, segment.bytes.size());
+        if (!record.ok() || !*record) break;
+        records.emplace_back(**record);
+      }
+    }
+    return records;
   }
 
  private:
@@ -223,6 +252,10 @@ void InFolder(std::string_view bytes) {
   if (untouched)
     Require(look.status.ok() && look.records == written, "a good journal came back less");
   Require(look.status.ok() || look.status.code() == StatusCode::kCorrupt, "another error");
+  const std::size_t window_bytes = 64ULL << bytes.size() % 6;
+  folder.ReadBack(look, window_bytes);
+  Require(IsSubsequence(folder.ReadAlong(segments, window_bytes), written),
+          "a record that was not written, read along");
   const Outcome salvage_look = folder.Read(true, true);
   const Outcome salvaged = folder.Read(true, false);
   Require(salvaged.status.ok() && salvage_look.status.ok(), "a salvage that was refused");
@@ -232,6 +265,7 @@ void InFolder(std::string_view bytes) {
   if (!again.status.ok()) std::fprintf(stderr, "%s\n", again.status.message().c_str());
   Require(again.status.ok(), "refused after a salvage");
   Require(again.records == salvaged.records, "other records after a salvage");
+  folder.ReadBack(again, window_bytes);
   Require(again.report.cut_bytes == 0 && again.report.bad_bytes == 0, "repaired twice");
 }
 

@@ -1,6 +1,7 @@
 // Promise P2: what the journal says and does when the disk does not do what it is asked.
 #include <fmt/core.h>
 
+#include "journal/reader.h"
 #include "tests/unit/journal/support.h"
 
 using namespace rivulet;
@@ -18,6 +19,23 @@ bool IsRefused(const Journal& journal, Journal::Work work, StatusCode code) {
 bool BothRefused(const Journal& journal, StatusCode code) {
   return IsRefused(journal, Journal::Work::kGrows, code) &&
          IsRefused(journal, Journal::Work::kShrinks, code);
+}
+
+/// The records of each commit, as its place tells.
+std::vector<Records> ReadPlaces(const Fixture& f) {
+  std::vector<Records> commits;
+  JournalReader reader({f.folder.path()});
+  for (const CommitPlace& commit : f.owner.places) {
+    commits.emplace_back();
+    RecordPlace place{commit.segment, commit.begin};
+    while (true) {
+      const auto record = reader.Next(&place, commit.end);
+      REQUIRE(record.ok());
+      if (!*record) break;
+      commits.back().emplace_back(**record);
+    }
+  }
+  return commits;
 }
 
 }  // namespace
@@ -66,6 +84,8 @@ TEST_CASE("journal: a full disk takes the commit back, and writes it when there 
     CHECK(f.disk.syncs_after_failure() == 0);
     CHECK(f.journal->disk_bytes() == f.folder.SegmentBytes());
     const Records expected{"names", "before", "names", "taken back", "later", "after"};
+    CHECK(ReadPlaces(f) ==
+          std::vector<Records>{{"names", "before"}, {"names", "taken back", "later"}, {"after"}});
     TempFolder copy;
     f.CopyTo(copy);
     CHECK(RecoverFrom(copy.path()).records == expected);
@@ -87,6 +107,7 @@ TEST_CASE("journal: the batch that begins a segment is taken back and the segmen
   CHECK(f.journal->Append("c") == 2);
   REQUIRE(f.RunUntil([&] { return f.owner.healed == 1; }));
   CHECK(f.owner.failures.size() == 1);
+  CHECK(ReadPlaces(f) == std::vector<Records>{{std::string(900, 'a')}, {first, "c"}});
   CHECK(f.folder.Segments() == std::vector<std::uint64_t>{1, 2});
   CHECK(f.journal->disk_bytes() == f.folder.SegmentBytes());
   REQUIRE(f.journal->Close().ok());

@@ -122,3 +122,27 @@ TEST_CASE("journal format: records are taken one by one, and half a one is none"
   CHECK(TakeRecord(&rest)->size() == 200);
   CHECK(!TakeRecord(&rest));
 }
+
+TEST_CASE("journal format: the check of a batch is the same when it comes in pieces") {
+  for (const std::size_t size : {0, 1, 7, 240, 241, 1024, 100'000}) {
+    CAPTURE(size);
+    std::string batch(kBatchHeaderBytes, '\0');
+    for (std::size_t i = 0; i < size; ++i) batch += static_cast<char>(i * i % 251);
+    SealBatch(batch.data(), batch.size(), 77, 4096, 4000);
+    REQUIRE(PeekBatch(batch));
+    CHECK(PeekBatch(batch)->bytes == size);
+    for (const std::size_t piece : {1, 64, 1000}) {
+      BatchCheck check(std::string_view(batch).substr(0, kBatchHeaderBytes), 77, 4096);
+      for (std::size_t at = kBatchHeaderBytes; at < batch.size(); at += piece) {
+        check.Add(std::string_view(batch).substr(at, piece));
+      }
+      CHECK(check.Passes());
+    }
+    BatchCheck elsewhere(std::string_view(batch).substr(0, kBatchHeaderBytes), 77, 4097);
+    elsewhere.Add(std::string_view(batch).substr(kBatchHeaderBytes));
+    CHECK(!elsewhere.Passes());
+    CHECK(!PeekBatch(std::string_view(batch).substr(0, kBatchHeaderBytes - 1)));
+    batch[14] = 'x';
+    CHECK(!PeekBatch(batch));
+  }
+}

@@ -62,7 +62,7 @@ TEST_CASE("recovery: a journal of another owner is refused by name") {
   options.owner = "simplequeue";
   RecoveryReport report;
   const auto got = Recover(
-      options, [](std::string_view, std::uint64_t) { return Status::Ok(); }, &report);
+      options, [](std::string_view, const RecordPlace&) { return Status::Ok(); }, &report);
   REQUIRE(!got.ok());
   CHECK(got.status().code() == StatusCode::kInvalidArgument);
   CHECK(got.status().message().ends_with("the journal of \"test\", not of \"simplequeue\""));
@@ -174,9 +174,9 @@ TEST_CASE("recovery: a record that its owner refuses is damage at its batch") {
   RecoveryOptions options;
   options.path = f.folder.path();
   Records seen;
-  const RecordVisitor visit = [&](std::string_view record, std::uint64_t segment) {
+  const RecordVisitor visit = [&](std::string_view record, const RecordPlace& place) {
     if (record == "2a") return Status(StatusCode::kCorrupt, "no such queue");
-    CHECK(record.substr(0, 1) == std::to_string(segment));
+    CHECK(record.substr(0, 1) == std::to_string(place.segment));
     seen.emplace_back(record);
     return Status::Ok();
   };

@@ -130,9 +130,9 @@ TEST_CASE("journal: a record larger than a segment has one to itself") {
 TEST_CASE("journal: a batch waits for its segment without holding the loop up") {
   Fixture f("none", 1024);
   REQUIRE(f.Open().ok());
-  f.Commit(std::string(700, 'a'));
   {
     const auto hold = f.disk.HoldSyncs();  // the helper stands at the new segment's
+    f.Commit(std::string(700, 'a'));
     for (int i = 0; i < 5; ++i) {
       CHECK(f.journal->Append(std::string(400, 'b')) == 2);
       f.loop.RunOnce(0ms);

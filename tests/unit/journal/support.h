@@ -206,8 +206,14 @@ struct Owner : JournalOwner {
     ++segments_begun;
     if (on_segment_begun) on_segment_begun();
   }
+  void OnPlaced(const CommitPlace& place) override {
+    CHECK(place.commit > committed);
+    places.push_back(place);
+  }
   void OnCommitted(std::uint64_t commit) override {
     CHECK(commit > committed);
+    REQUIRE(!places.empty());
+    CHECK(places.back().commit == commit);
     committed = commit;
   }
   void OnFailed(const Status& why) override { failures.push_back(why); }
@@ -216,6 +222,7 @@ struct Owner : JournalOwner {
   std::function<void()> on_segment_begun;
   int segments_begun = 0;
   std::uint64_t committed = 0;
+  std::vector<CommitPlace> places;
   std::vector<Status> failures;
   int healed = 0;
 };
@@ -231,11 +238,14 @@ struct Fixture {
 
   Status Open() {
     records.clear();
+    record_places.clear();
     owner.committed = 0;
+    owner.places.clear();
     auto opened = Journal::Open(
         config, loop, clock, &owner,
-        [this](std::string_view record, std::uint64_t) {
+        [this](std::string_view record, const RecordPlace& place) {
           records.emplace_back(record);
+          record_places.push_back(place);
           return Status::Ok();
         },
         &report, disk);
@@ -270,7 +280,8 @@ struct Fixture {
   JournalConfig config;
   Owner owner;
   RecoveryReport report;
-  std::vector<std::string> records;
+  std::vector<std::string> records;  // that came back when it was opened
+  std::vector<RecordPlace> record_places;
   std::unique_ptr<Journal> journal;
 };
 
@@ -293,7 +304,7 @@ inline Recovered RecoverFrom(const std::string& path, bool salvage = false,
   Recovered result;
   auto segments = Recover(
       options,
-      [&](std::string_view record, std::uint64_t) {
+      [&](std::string_view record, const RecordPlace&) {
         result.records.emplace_back(record);
         return Status::Ok();
       },
@@ -313,12 +324,18 @@ class SegmentBuilder {
   std::uint64_t position() const { return header_.start + bytes_.size() - kSegmentHeaderBytes; }
   /// A batch of one record; returns the offset at which it stands.
   std::size_t Add(std::string_view record, std::uint64_t synced) {
+    return AddBatch({std::string(record)}, synced);
+  }
+  std::size_t AddBatch(const std::vector<std::string>& records, std::uint64_t synced,
+                       bool is_void = false) {
     const std::size_t offset = bytes_.size();
     const std::uint64_t at = position();
     bytes_.append(kBatchHeaderBytes, '\0');
-    AppendVarint(&bytes_, record.size());
-    bytes_.append(record);
-    SealBatch(bytes_.data() + offset, bytes_.size() - offset, header_.salt, at, synced);
+    for (const std::string& record : records) {
+      AppendVarint(&bytes_, record.size());
+      bytes_.append(record);
+    }
+    SealBatch(bytes_.data() + offset, bytes_.size() - offset, header_.salt, at, synced, is_void);
     return offset;
   }
   /// Damages the batch there so that nothing of it is right.

@@ -92,7 +92,11 @@ TEST_CASE("journal: behind the cut stand bytes of an earlier journal, and none c
   // Up to 48 the header is the old one's, or no one's.
   for (std::size_t cut = 13; cut < EndOf(kRecords); cut += kStride) {
     CAPTURE(cut);
-    WriteFile(folder.Segment(1), whole.substr(0, cut) + old.substr(cut));
+    const std::string mixed = whole.substr(0, cut) + old.substr(cut);
+    // Of two salts and checks some bytes may be the same.
+    const std::string header = mixed.substr(0, kSegmentHeaderBytes);
+    if (cut < 48 && (whole.starts_with(header) || old.starts_with(header))) continue;
+    WriteFile(folder.Segment(1), mixed);
     const Recovered got = RecoverFrom(folder.path());
     if (cut < 48) {
       REQUIRE(got.status.code() == StatusCode::kCorrupt);

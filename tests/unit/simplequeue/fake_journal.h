@@ -45,7 +45,8 @@ class FakeJournal final : public Journal {
         report->bytes += segment.bytes;
         for (const std::string& record : segment.records) {
           ++report->records;
-          if (Status status = visit(record, segment.number); !status.ok()) return status;
+          const RecordPlace place{segment.number};
+          if (Status status = visit(record, place); !status.ok()) return status;
         }
       }
       auto made = std::make_unique<FakeJournal>(disk, owner, config.segment_bytes);
