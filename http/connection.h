@@ -3,9 +3,12 @@
 //
 // States, and what moves between them:
 //   kHead       a request head is awaited or half read         -> kBody, dispatch, kLingering
-//   kBody       a request's body is being read                  -> dispatch, kLingering
+//   kBody       a request's body is being read, or handed on    -> dispatch, kLingering
+//               as it comes (Upload)
 //   kDeferred   a handler owes the answer (PendingReply)        -> kHead
 //   kStreaming  a StreamSource is being pulled                  -> kHead, closed
+//               (a WebSocket is one too, but hears the client all the while, and ends in
+//               kLingering)
 //   kLingering  the last answer is said; what the client still sends is read and dropped, so that a
 //               reset does not overtake the answer              -> closed
 // In every state, while the client does not take what is said to it (`blocked_`) nothing is read or
@@ -33,11 +36,14 @@
 #include "http/reply.h"
 #include "http/request_parser.h"
 #include "http/stream.h"
+#include "http/upload.h"
 
 namespace rivulet {
 
 class Server;
 class Request;
+class WebSocketSession;
+struct Route;
 
 class Connection final : public Stream {
  public:
@@ -53,6 +59,7 @@ class Connection final : public Stream {
   std::size_t promised_bytes() const override { return promised_bytes_; }
   void Abort() override { Close(); }
   void EndWithin(Duration limit) override;
+  void PauseReading(bool paused) override;
   std::string_view peer() const override { return peer_; }
 
   /// Ends what has run out of time. Called a few times a second.
@@ -94,15 +101,30 @@ class Connection final : public Stream {
   void OnReadable();
   void OnWritable();
 
-  // Reading (connection.cc).
+  // Reading (connection.cc, connection_body.cc).
   std::size_t Serve(std::string_view input);
   bool ServeBatch(std::string_view input, std::size_t* used);
   bool ReadHead(std::string_view input, std::size_t* used);
-  bool ReadBody(std::string_view input, std::size_t* used);
-  bool StartBody(std::string_view input, std::size_t* used);
   void ServeReadAhead();
-  void Dispatch(const char* head, std::string_view body);
-  void Answer(const Request& request, Reply& reply);
+  bool StartBody(std::string_view input, std::size_t* used);
+  bool ReadBody(std::string_view input, std::size_t* used);
+  bool ReadUpload(std::string_view input, std::size_t* used);
+  void OpenUpload();
+  void CountUploaded(std::size_t bytes);
+  void AwaitUpload(std::size_t bytes);
+  void DrainUpload();
+  void FailUpload(int status, std::string_view reason);
+  void CheckBodyRate(MonoTime now);
+
+  // Dispatching (connection_dispatch.cc).
+  /// `handle` answers: it is called with a Request and a Reply.
+  template <typename Handle>
+  void Call(const char* head_base, std::string_view body, const Handle& handle);
+  std::string_view Path(const char* head_base);
+  void Dispatch(const char* head_base, std::string_view body);
+  void AfterCall();
+  /// The route that the request may use; nullptr when this has answered.
+  Route* Admit(const Request& request, Reply& reply);
   void AnswerOptions(const Request& request, Reply& reply, MethodSet methods);
   bool Authorized(const Request& request) const;
   void AddCorsHeaders(const Request& request, Reply& reply) const;
@@ -153,11 +175,13 @@ class Connection final : public Stream {
   bool close_after_answer_ = false;
   bool dispatching_ = false;
   bool http11_ = true;
+  bool in_message_ = false;  // of upload_: since since_, with upload_bytes_ of it
   bool source_ended_ = false;
   bool pumping_ = false;
   bool said_last_word_ = false;  // kLingering, and everything is sent
   bool half_closed_ = false;     // the client will send no more, and waits for held answers
   bool hold_full_ = false;       // no further request is read before a release
+  bool read_paused_ = false;     // a stream's client is not read
   std::uint8_t hold_count_ = 0;  // of holds_
   std::uint8_t frame_size_ = 0;  // of the chunk header, or of the last chunk
   std::uint8_t frame_sent_ = 0;
@@ -169,6 +193,10 @@ class Connection final : public Stream {
   MonoTime end_by_ = MonoTime::max();
   PendingReply* pending_ = nullptr;
   std::unique_ptr<StreamSource> source_;
+  WebSocketSession* websocket_ = nullptr;  // source_, when it is one
+  std::unique_ptr<Upload> upload_;
+  std::uint64_t upload_bytes_ = 0;
+  std::size_t upload_unsafe_bytes_ = 0;  // received since it was last asked what is safe
   std::string peer_;
   std::string read_ahead_;  // received, not yet used: part of a head, or further requests
   std::string head_bytes_;  // the head of the request whose body is being read

@@ -94,7 +94,9 @@ void Connection::FailHeld(int status, std::string_view message) {
 void Connection::DropOwed() {
   if (pending_ != nullptr) pending_->connection_ = nullptr;
   pending_ = nullptr;
+  upload_.reset();
   if (!source_) return;
+  websocket_ = nullptr;
   server_.ended_sources_.push_back(std::move(source_));
   server_.free_buried_.Schedule();
   end_by_ = MonoTime::max();

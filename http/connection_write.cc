@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "http/connection.h"
 #include "http/server.h"
@@ -128,7 +129,7 @@ void Connection::SetBlocked(bool blocked) {
 void Connection::UpdateReading() {
   bool wanted = (!blocked_ && !hold_full_) || said_last_word_;
   if (state_ == State::kStreaming || state_ == State::kDeferred)
-    wanted = read_ahead_.size() < kMaxReadAheadBytes;
+    wanted = !read_paused_ && read_ahead_.size() < kMaxReadAheadBytes;  // of a WebSocket nothing is
   if (half_closed_) wanted = false;
   if (wanted == reading_) return;
   reading_ = wanted;
@@ -186,6 +187,11 @@ void Connection::Wake() {
   if (state_ == State::kStreaming && !blocked()) Pump();
 }
 
+void Connection::PauseReading(bool paused) {
+  read_paused_ = paused;
+  UpdateReading();
+}
+
 void Connection::EndWithin(Duration limit) { end_by_ = server_.clock_.Now() + limit; }
 
 void Connection::Pump() {
@@ -219,7 +225,7 @@ bool Connection::WriteStreamPart(std::size_t* written) {
     }
     promised_bytes_ = gathered_bytes;
     frame_size_ = frame_sent_ = 0;
-    if (http11_) {
+    if (http11_ && websocket_ == nullptr) {
       frame_size_ = static_cast<std::uint8_t>(
           fmt::format_to_n(frame_, sizeof frame_, "{:x}\r\n", gathered_bytes).size);
       suffix_left_ = 2;
@@ -267,7 +273,7 @@ void Connection::EndStream() {
   server_.ended_sources_.push_back(std::move(source_));
   server_.free_buried_.Schedule();
   end_by_ = MonoTime::max();
-  if (http11_) {
+  if (http11_ && std::exchange(websocket_, nullptr) == nullptr) {
     unsent_.append(kLastChunk);
   } else {
     close_after_answer_ = true;

@@ -33,6 +33,9 @@ std::string_view ReasonPhrase(int status);
 /// ASCII case-insensitive equality.
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
 
+/// The comma-separated `list` has `token` in it, without regard to case.
+bool ListsToken(std::string_view list, std::string_view token);
+
 inline constexpr std::string_view kTextPlain = "text/plain; charset=utf-8";
 inline constexpr std::string_view kOctetStream = "application/octet-stream";
 inline constexpr std::string_view kApplicationJson = "application/json";

@@ -9,8 +9,21 @@
 #include "http/connection.h"
 #include "http/request.h"
 #include "http/server.h"
+#include "http/websocket_session.h"
 
 namespace rivulet {
+
+namespace {
+
+// 16 bytes in base64.
+bool IsWebSocketKey(std::string_view key) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  return key.size() == 24 && key.ends_with("==") &&
+         key.find_first_not_of(kDigits) == key.size() - 2;
+}
+
+}  // namespace
 
 void Reply::AddHeader(std::string_view name, std::string_view value) {
   extra_headers_->append(name).append(": ").append(value).append("\r\n");
@@ -94,6 +107,54 @@ void Reply::Stream(std::string_view content_type, std::unique_ptr<StreamSource> 
   if (request_.is_head()) return;
   connection_->source_ = std::move(source);
   connection_->source_->Attached(connection_);
+}
+
+bool Reply::CheckHandshake() {
+  const auto refuse = [this](int status, std::string_view message) {
+    Error(status, message);
+    return false;
+  };
+  if (!request_.http11()) return refuse(400, "a WebSocket needs HTTP/1.1");
+  if (!AsksForWebSocket(request_)) {
+    AddHeader("Upgrade", "websocket");
+    AddHeader("Connection", "Upgrade");
+    return refuse(426, "this is for a WebSocket: GET with Upgrade: websocket");
+  }
+  if (!IsWebSocketKey(request_.Header("Sec-WebSocket-Key").value_or(""))) {
+    return refuse(400, "Sec-WebSocket-Key must be 16 bytes in base64");
+  }
+  if (request_.Header("Sec-WebSocket-Version").value_or("") != "13") {
+    AddHeader("Sec-WebSocket-Version", "13");
+    AddHeader("Upgrade", "websocket");
+    AddHeader("Connection", "Upgrade");
+    return refuse(426, "Sec-WebSocket-Version must be 13");
+  }
+  const Server& server = connection_->server_;
+  if (!server.OriginAllowed(request_)) {
+    return refuse(403, fmt::format("origin {} is not allowed: it must be that of this server, or "
+                                   "named by --allow-origin",
+                                   request_.Header("Origin").value_or("")));
+  }
+  if (server.draining()) return refuse(503, "the daemon is going down");
+  return true;
+}
+
+bool Reply::WebSocket(std::unique_ptr<StreamSource> source,
+                      std::unique_ptr<WebSocketListener> listener, const WebSocketLimits& limits) {
+  auto session = std::make_unique<WebSocketSession>(std::move(source), std::move(listener), limits);
+  if (!CheckHandshake()) return false;
+  StartHead(101);
+  const std::string_view key = request_.Header("Sec-WebSocket-Key").value_or("");
+  out_->append("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
+      .append(WebSocketAccept(key))
+      .append("\r\n")
+      .append(*extra_headers_)
+      .append("\r\n");
+  connection_->close_after_answer_ = true;
+  connection_->websocket_ = session.get();
+  connection_->source_ = std::move(session);
+  connection_->source_->Attached(connection_);
+  return true;
 }
 
 void Reply::HoldUntil(std::uint64_t mark) {

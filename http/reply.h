@@ -1,5 +1,5 @@
-// How a handler answers. Exactly one of Text, Body, BeginBody, Error, Stream or Defer is called for
-// a request; a handler that calls none has its client answered 500.
+// How a handler answers. Exactly one of Text, Body, BeginBody, Error, Stream, WebSocket or Defer is
+// called for a request; a handler that calls none has its client answered 500.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 #include "http/message.h"
 #include "http/stream.h"
+#include "http/websocket.h"
 
 namespace rivulet {
 
@@ -40,6 +41,13 @@ class Reply {
   void Error(int status, std::string_view message);
   /// An answer without a known end. On HEAD the source is dropped unused.
   void Stream(std::string_view content_type, std::unique_ptr<StreamSource> source);
+  /// Completes the handshake of a WebSocket (http/websocket.h); for a request that
+  /// AsksForWebSocket(). What is wrong with the handshake is answered as RFC 6455 4.2 asks (400,
+  /// 426 with Sec-WebSocket-Version, 403 for an origin that is not allowed) and returned as false;
+  /// the parts are destroyed unused. `source` gives whole frames; `listener` may be null: then
+  /// messages of the client are read and dropped.
+  bool WebSocket(std::unique_ptr<StreamSource> source, std::unique_ptr<WebSocketListener> listener,
+                 const WebSocketLimits& limits);
   /// The answer comes later. The connection serves no further request until then.
   PendingReply Defer();
 
@@ -57,6 +65,8 @@ class Reply {
   void WriteStreamHead(std::string_view content_type);
   void StartHead(int status);
   void EndHead();
+  /// False when this has answered why not.
+  bool CheckHandshake();
 
   Connection* connection_;
   const Request& request_;

@@ -39,6 +39,15 @@ class Request {
     }
     return std::nullopt;
   }
+  /// A field of that name lists the token, or has it alone; without regard to case. O(bytes of the
+  /// fields of that name).
+  bool HasToken(std::string_view name, std::string_view token) const {
+    for (std::size_t i = 0; i < head_.field_count; ++i) {
+      if (!EqualsIgnoreCase(head_.fields[i].name.In(base_), name)) continue;
+      if (ListsToken(head_.fields[i].value.In(base_), token)) return true;
+    }
+    return false;
+  }
   /// The decoded query parameter of that name.
   std::optional<std::string> Param(std::string_view name) const {
     if (head_.query.size == 0) return std::nullopt;

@@ -219,16 +219,8 @@ bool RequestParser::ApplyTransferEncoding(std::string_view value) {
 }
 
 void RequestParser::ApplyConnection(std::string_view value) {
-  while (!value.empty()) {
-    const std::size_t comma = value.find(',');
-    std::string_view token = value.substr(0, comma);
-    while (!token.empty() && IsBlank(token.front())) token.remove_prefix(1);
-    while (!token.empty() && IsBlank(token.back())) token.remove_suffix(1);
-    if (EqualsIgnoreCase(token, "close")) close_token_ = true;
-    if (EqualsIgnoreCase(token, "keep-alive")) keep_alive_token_ = true;
-    if (comma == std::string_view::npos) break;
-    value.remove_prefix(comma + 1);
-  }
+  close_token_ = close_token_ || ListsToken(value, "close");
+  keep_alive_token_ = keep_alive_token_ || ListsToken(value, "keep-alive");
 }
 
 bool RequestParser::Finish() {

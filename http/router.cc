@@ -16,6 +16,12 @@ void Router::Add(MethodSet methods, std::string path, Handler handler) {
   routes_.push_back(std::move(route));
 }
 
+void Router::AddUpload(std::string_view path, UploadOpener open) {
+  Route* const route = Find(path);
+  assert(route != nullptr);
+  route->open_upload = std::move(open);
+}
+
 void Router::AddOpen(MethodSet methods, std::string path, Handler handler) {
   Add(methods, std::move(path), std::move(handler));
   routes_.back()->open = true;

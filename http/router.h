@@ -10,6 +10,7 @@
 
 #include "base/metrics.h"
 #include "http/message.h"
+#include "http/upload.h"
 
 namespace rivulet {
 
@@ -22,6 +23,7 @@ struct Route {
   std::string path;
   MethodSet methods = 0;
   Handler handler;
+  UploadOpener open_upload;             // may be empty
   LatencyHistogram* latency = nullptr;  // of the registry
   bool open = false;                    // answered without the token
   std::uint32_t served_in_batch = 0;    // of the server: answers not yet observed in `latency`
@@ -46,6 +48,8 @@ class Router {
       (self->*handler)(request, reply);
     });
   }
+  /// The route, which was added before, takes chunked bodies as they come (http/upload.h).
+  void AddUpload(std::string_view path, UploadOpener open);
   /// A route that needs no token.
   void AddOpen(MethodSet methods, std::string path, Handler handler);
 

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 
@@ -41,6 +42,8 @@ Server::Server(EventLoop& loop, const Clock& clock, ServerConfig config, Router&
     : loop_(loop),
       clock_(clock),
       config_(std::move(config)),
+      any_origin_(std::find(config_.allow_origins.begin(), config_.allow_origins.end(), "*") !=
+                  config_.allow_origins.end()),
       router_(router),
       accept_retry_(loop, [this] { accept_watcher_->Watch(true, false); }),
       sweep_(loop, [this] { Sweep(); }),

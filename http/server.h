@@ -25,6 +25,7 @@
 namespace rivulet {
 
 class Connection;
+class Request;
 class StreamSource;
 
 struct ServerConfig {
@@ -73,6 +74,11 @@ class Server {
   /// connection closes after it. O(connections that hold one). Not from inside a handler.
   void FailHeld(int status, std::string_view message);
 
+  /// Whether a page of the request's Origin may read what is streamed: there is none (no browser),
+  /// it is the Host that was asked, or --allow-origin names it. WebSocket handshakes are checked by
+  /// Reply::WebSocket.
+  bool OriginAllowed(const Request& request) const;
+
   const ServerStats& stats() const { return stats_; }
   std::size_t connections() const { return connections_.size(); }
 
@@ -88,12 +94,14 @@ class Server {
   void FreeBuried();
   void CheckDrained();
   void RenewDate();
+  bool OriginListed(std::string_view origin) const;
   void AddHolding(Connection* connection);
   void DropHolding(Connection* connection);
 
   EventLoop& loop_;
   const Clock& clock_;
   ServerConfig config_;
+  bool any_origin_;
   Router& router_;
   ListenSocket listener_;
   std::string bound_;
@@ -115,8 +123,9 @@ class Server {
   std::string out_;
   std::string extra_headers_;
   std::string decoded_path_;
-  std::string date_line_;  // "Date: …\r\n", renewed each second
-  std::string ok_prefix_;  // "HTTP/1.1 200 OK\r\n" and the date line
+  std::string decoded_body_;  // a piece of an upload
+  std::string date_line_;     // "Date: …\r\n", renewed each second
+  std::string ok_prefix_;     // "HTTP/1.1 200 OK\r\n" and the date line
   MonoTime date_until_{};
   MonoTime now_{};  // when the present batch of requests was read
   std::vector<Route*> served_routes_;
