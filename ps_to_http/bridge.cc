@@ -43,13 +43,13 @@ void Bridge::Start() {
   source_.Start();
 }
 
-void Bridge::OnMessage(std::string_view message) {
+void Bridge::OnMessage(std::string_view message, const SourcePosition& /*after*/) {
   forwarder_.Append(message);
   // Sent once the whole read has been cut up, so that batches fill.
   pump_.Schedule();
 }
 
-void Bridge::OnTooLong() {
+void Bridge::OnTooLong(const SourcePosition& /*after*/) {
   forwarder_.TooLong();
   if (++too_long_ == 1) LogError("a message longer than --max-message-bytes was refused and lost");
 }

@@ -7,11 +7,11 @@
 
 #include "base/clock.h"
 #include "base/event_loop.h"
+#include "bridge/source.h"
 #include "http/client.h"
 #include "ps_to_http/config.h"
 #include "ps_to_http/destination.h"
 #include "ps_to_http/forwarder.h"
-#include "ps_to_http/source.h"
 
 namespace rivulet {
 
@@ -37,8 +37,8 @@ class Bridge final : private PubsubSource::Sink {
   std::string Summary() const;
 
  private:
-  void OnMessage(std::string_view message) override;
-  void OnTooLong() override;
+  void OnMessage(std::string_view message, const SourcePosition& after) override;
+  void OnTooLong(const SourcePosition& after) override;
   bool full() const override { return forwarder_.full(); }
   void OnSilence() override;
 

@@ -5,6 +5,8 @@
 #include <string_view>
 
 #include "base/token_file.h"
+#include "bridge/source_url.h"
+#include "ps_to_http/url.h"
 
 namespace rivulet {
 

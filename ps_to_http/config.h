@@ -8,9 +8,9 @@
 
 #include "base/log_options.h"
 #include "base/options.h"
+#include "bridge/source.h"
 #include "ps_to_http/destination.h"
 #include "ps_to_http/forwarder.h"
-#include "ps_to_http/source.h"
 
 namespace rivulet {
 

@@ -1,4 +1,4 @@
-// The URLs of ps_to_http: where a message is put into one, and what a source URL means.
+// The URLs of destinations: where a message is put into one.
 #pragma once
 
 #include <string>
@@ -22,11 +22,5 @@ struct GetUrl {
 
 /// `%s` must stand exactly once and after the host.
 Result<GetUrl> ParseGetUrl(std::string_view url);
-/// OK for http://HOST or https://HOST with anything behind.
-Status CheckHttpUrl(std::string_view url);
-
-/// What is asked of a pubsub: without a path /sub is meant, and multipart=0 is added where it is
-/// absent; any other multipart is an error.
-Result<std::string> SourceUrl(std::string_view url);
 
 }  // namespace rivulet

@@ -1,0 +1,167 @@
+#include "bridge/position_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <utility>
+
+#include "base/log.h"
+
+namespace rivulet {
+
+namespace {
+
+constexpr std::string_view kFirstLine = "rivulet source positions 1\n";
+constexpr Duration kWriteEvery = std::chrono::seconds(1);
+constexpr std::size_t kMaxFileBytes = 1024 * 1024;
+
+Status WriteAll(int fd, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t written = write(fd, content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return IoError("write", written < 0 ? errno : ENOSPC);
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return fdatasync(fd) == 0 ? Status::Ok() : IoError("fdatasync", errno);
+}
+
+// A renamed file survives a power cut only once its folder is safe.
+void SyncFolderOf(const std::string& path) {
+  const auto slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  // Where a folder cannot be synced, the older file is still a good one.
+  [[maybe_unused]] const int ignored = fsync(fd);
+  close(fd);
+}
+
+// The whole file; empty when there is none.
+Result<std::string> ReadWhole(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    if (errno == ENOENT) return std::string();
+    return IoError("open " + path, errno);
+  }
+  std::string content(kMaxFileBytes, '\0');
+  std::size_t filled = 0;
+  ssize_t got = 1;
+  while (got > 0 && filled < content.size()) {
+    got = read(fd, content.data() + filled, content.size() - filled);
+    if (got < 0 && errno == EINTR)
+      got = 1;
+    else if (got > 0)
+      filled += static_cast<std::size_t>(got);
+  }
+  const int error = errno;
+  close(fd);
+  if (got < 0) return IoError("read " + path, error);
+  content.resize(filled);
+  return content;
+}
+
+}  // namespace
+
+Status ReplaceFile(const std::string& path, std::string_view content) {
+  const std::string beside = path + ".new";
+  const int fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return IoError("open " + beside, errno);
+  Status status = WriteAll(fd, content);
+  close(fd);
+  if (!status.ok()) return {status.code(), beside + ": " + status.message()};
+  if (std::rename(beside.c_str(), path.c_str()) != 0) return IoError("rename to " + path, errno);
+  SyncFolderOf(path);
+  return Status::Ok();
+}
+
+PositionFile::PositionFile(std::string path, std::vector<std::string> urls, EventLoop& loop,
+                           const Clock& clock)
+    : path_(std::move(path)),
+      urls_(std::move(urls)),
+      positions_(urls_.size()),
+      timer_(loop, [this] { Write(); }),
+      helper_(loop, clock) {}
+
+PositionFile::~PositionFile() = default;
+
+Result<std::unique_ptr<PositionFile>> PositionFile::Open(std::string path,
+                                                         std::vector<std::string> urls,
+                                                         EventLoop& loop, const Clock& clock) {
+  auto file = std::make_unique<PositionFile>(std::move(path), std::move(urls), loop, clock);
+  if (Status status = file->Read(); !status.ok()) return status;
+  if (Status status = ReplaceFile(file->path_, file->Text()); !status.ok()) return status;
+  return file;
+}
+
+Status PositionFile::Read() {
+  const auto content = ReadWhole(path_);
+  if (!content.ok()) return content.status();
+  if (content->empty()) return Status::Ok();
+  Status corrupt(StatusCode::kCorrupt,
+                 path_ +
+                     ": must hold positions of sources, as it was written here; remove "
+                     "it to begin with what comes now");
+  std::string_view rest = *content;
+  if (!rest.starts_with(kFirstLine) || !rest.ends_with('\n')) return corrupt;
+  rest.remove_prefix(kFirstLine.size());
+  while (!rest.empty()) {
+    const auto line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(line.size() + 1);
+    std::uint64_t position = 0;
+    const char* const end = line.data() + line.size();
+    const auto [stop, error] = std::from_chars(line.data(), end, position);
+    if (error != std::errc() || stop == end || *stop != ' ') return corrupt;
+    const auto url = std::find(urls_.begin(), urls_.end(),
+                               line.substr(static_cast<std::size_t>(stop + 1 - line.data())));
+    if (url != urls_.end()) positions_[static_cast<std::size_t>(url - urls_.begin())] = position;
+  }
+  return Status::Ok();
+}
+
+std::string PositionFile::Text() const {
+  std::string text(kFirstLine);
+  for (std::size_t i = 0; i < urls_.size(); ++i) {
+    if (positions_[i]) text += fmt::format("{} {}\n", *positions_[i], urls_[i]);
+  }
+  return text;
+}
+
+void PositionFile::Set(std::size_t url, std::uint64_t position) {
+  if (positions_[url] == position) return;
+  positions_[url] = position;
+  changed_ = true;
+  if (!timer_.active() && !writing_) timer_.Start(kWriteEvery);
+}
+
+void PositionFile::Write() {
+  changed_ = false;
+  writing_ = true;
+  helper_.Do([path = path_, text = Text()] { return ReplaceFile(path, text); },
+             [this](const Status& status, Duration) { OnWritten(status); });
+}
+
+void PositionFile::OnWritten(const Status& status) {
+  writing_ = false;
+  if (!status.ok() && last_.ok()) LogError("{}", status.message());
+  last_ = status;
+  if (!status.ok()) changed_ = true;
+  if (changed_) timer_.Start(kWriteEvery);
+}
+
+Status PositionFile::Close() {
+  timer_.Cancel();
+  helper_.Stop();
+  timer_.Cancel();
+  if (!changed_) return last_;
+  Write();
+  timer_.Cancel();
+  return last_;
+}
+
+}  // namespace rivulet
