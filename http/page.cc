@@ -1,12 +1,33 @@
 #include "http/page.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <array>
 
+#include "base/version.h"
 #include "http/reply.h"
 #include "http/request.h"
 #include "http/syntax.h"
+
+// Of http/page_assets.S.
+#define RIVULET_PAGE_ASSET(name)           \
+  extern const char rivulet_page_##name[]; \
+  extern const char rivulet_page_##name##_end[]
+extern "C" {
+RIVULET_PAGE_ASSET(pubsub_html);
+RIVULET_PAGE_ASSET(pubsub_js);
+RIVULET_PAGE_ASSET(simplequeue_html);
+RIVULET_PAGE_ASSET(simplequeue_js);
+RIVULET_PAGE_ASSET(stats_html);
+RIVULET_PAGE_ASSET(stats_js);
+RIVULET_PAGE_ASSET(common_js);
+RIVULET_PAGE_ASSET(chart_js);
+RIVULET_PAGE_ASSET(tail_js);
+RIVULET_PAGE_ASSET(page_css);
+RIVULET_PAGE_ASSET(uplot_js);
+RIVULET_PAGE_ASSET(uplot_css);
+}
+#undef RIVULET_PAGE_ASSET
+#define RIVULET_PAGE_CONTENT(name) Between(rivulet_page_##name, rivulet_page_##name##_end)
 
 namespace rivulet {
 
@@ -15,87 +36,20 @@ namespace {
 constexpr std::string_view kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+constexpr std::string_view kJavaScript = "text/javascript; charset=utf-8";
+constexpr std::string_view kCss = "text/css; charset=utf-8";
+constexpr std::string_view kHtml = "text/html; charset=utf-8";
 
-constexpr std::string_view kHtml = R"(<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{0}</title>
-<link rel="stylesheet" href="/page.css">
-<script src="/page.js" defer></script>
-</head>
-<body>
-<h1>{0}</h1>
-<p id="state">connecting</p>
-<table><thead><tr><th>what</th><th>now</th><th>per second</th></tr></thead><tbody id="stats"></tbody></table>
-<p class="more"><a href="/stats">stats</a> <a href="/stats?format=json">json</a> <a href="/metrics">metrics</a> <a href="/ping">ping</a></p>
-</body>
-</html>
-)";
-
-constexpr std::string_view kCss = R"(:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 40rem; padding: 0 1rem; }
-h1 { font-size: 1.4rem; margin: 0; }
-#state { margin: 0 0 1rem; opacity: .7; }
-#state.bad { color: #c22; opacity: 1; font-weight: 600; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: .2rem .4rem; border-bottom: 1px solid #8884; }
-th:first-child, td:first-child { text-align: left; }
-.more a { margin-right: 1rem; }
-)";
-
-constexpr std::string_view kJs = R"('use strict';
-// Asks for /stats once a second and shows each number with its change.
-const query = new URLSearchParams(location.search);
-const token = query.get('token');
-const url = '/stats?format=json' + (token ? '&token=' + encodeURIComponent(token) : '');
-const cells = new Map();
-let before = null;
-
-function row(name) {
-  if (!cells.has(name)) {
-    const tr = document.createElement('tr');
-    const tds = [0, 1, 2].map(() => tr.appendChild(document.createElement('td')));
-    tds[0].textContent = name.replaceAll('_', ' ');
-    document.getElementById('stats').appendChild(tr);
-    cells.set(name, tds);
-  }
-  return cells.get(name);
+std::string_view Between(const char* begin, const char* end) {
+  return {begin, static_cast<std::size_t>(end - begin)};
 }
 
-function show(stats, now) {
-  for (const [name, value] of Object.entries(stats)) {
-    if (typeof value !== 'number' && typeof value !== 'string') continue;
-    const [, present, rate] = row(name);
-    if (name === 'start_time') {
-      present.textContent = new Date(value * 1000).toLocaleString();
-      continue;
-    }
-    present.textContent = typeof value === 'number' ? value.toLocaleString() : value;
-    if (typeof value !== 'number' || !before) continue;
-    const change = (value - before.stats[name]) * 1000 / (now - before.now);
-    rate.textContent = change ? Math.round(change).toLocaleString() : '';
+void Replace(std::string* text, std::string_view what, std::string_view by) {
+  for (std::size_t at = text->find(what); at != std::string::npos; at = text->find(what, at)) {
+    text->replace(at, what.size(), by);
+    at += by.size();
   }
-  before = { stats, now };
 }
-
-async function tick() {
-  const state = document.getElementById('state');
-  try {
-    const answer = await fetch(url, { cache: 'no-store' });
-    if (!answer.ok) throw new Error('answered ' + answer.status);
-    show(await answer.json(), performance.now());
-    state.textContent = 'live';
-    state.className = '';
-  } catch (error) {
-    state.textContent = 'no answer: ' + error.message;
-    state.className = 'bad';
-  }
-  setTimeout(tick, 1000);
-}
-tick();
-)";
 
 // A Host that a foreign page cannot have rebound: a number or localhost.
 bool IsPlainHost(std::string_view host) {
@@ -120,25 +74,51 @@ void Serve(Reply& reply, std::string_view type, std::string_view content) {
 
 }  // namespace
 
+std::span<const PageAsset> PageAssets() {
+  static const std::array<PageAsset, 9> kAssets = {{
+      {"/page/pubsub.js", kJavaScript, RIVULET_PAGE_CONTENT(pubsub_js)},
+      {"/page/simplequeue.js", kJavaScript, RIVULET_PAGE_CONTENT(simplequeue_js)},
+      {"/page/stats.js", kJavaScript, RIVULET_PAGE_CONTENT(stats_js)},
+      {"/page/common.js", kJavaScript, RIVULET_PAGE_CONTENT(common_js)},
+      {"/page/chart.js", kJavaScript, RIVULET_PAGE_CONTENT(chart_js)},
+      {"/page/tail.js", kJavaScript, RIVULET_PAGE_CONTENT(tail_js)},
+      {"/page/uplot.js", kJavaScript, RIVULET_PAGE_CONTENT(uplot_js)},
+      {"/page/page.css", kCss, RIVULET_PAGE_CONTENT(page_css)},
+      {"/page/uplot.css", kCss, RIVULET_PAGE_CONTENT(uplot_css)},
+  }};
+  return kAssets;
+}
+
+std::string PageHtml(std::string_view program) {
+  std::string html(program == "pubsub"        ? RIVULET_PAGE_CONTENT(pubsub_html)
+                   : program == "simplequeue" ? RIVULET_PAGE_CONTENT(simplequeue_html)
+                                              : RIVULET_PAGE_CONTENT(stats_html));
+  Replace(&html, "@PROGRAM@", program);
+  Replace(&html, "@VERSION@", kVersion);
+  return html;
+}
+
+bool IsOwnHost(std::string_view host, const std::vector<std::string>& hosts) {
+  const std::string_view name = WithoutPort(host);
+  return IsPlainHost(name) || std::find(hosts.begin(), hosts.end(), name) != hosts.end();
+}
+
 void AddPageRoutes(Router* router, const std::string& program,
                    const std::vector<std::string>& hosts) {
-  const std::string html = fmt::format(kHtml, program);
-  router->Add(kLooks, "/", [html, hosts](const Request& request, Reply& reply) {
-    const std::string_view host = WithoutPort(request.Header("Host").value_or(""));
-    if (!IsPlainHost(host) && std::find(hosts.begin(), hosts.end(), host) == hosts.end()) {
+  router->Add(kLooks, "/", [html = PageHtml(program), hosts](const Request& request, Reply& reply) {
+    if (!IsOwnHost(request.Header("Host").value_or(""), hosts)) {
       return reply.Error(400,
                          "this Host is not served here: use the address, localhost, or a name "
                          "that --allow-origin gives");
     }
-    Serve(reply, "text/html; charset=utf-8", html);
+    Serve(reply, kHtml, html);
   });
   // The page's own parts hold no data, and a browser cannot give them the token.
-  router->AddOpen(kLooks, "/page.js", [](const Request&, Reply& reply) {
-    Serve(reply, "text/javascript; charset=utf-8", kJs);
-  });
-  router->AddOpen(kLooks, "/page.css", [](const Request&, Reply& reply) {
-    Serve(reply, "text/css; charset=utf-8", kCss);
-  });
+  for (const PageAsset& asset : PageAssets()) {
+    router->AddOpen(kLooks, std::string(asset.path), [&asset](const Request&, Reply& reply) {
+      Serve(reply, asset.content_type, asset.content);
+    });
+  }
 }
 
 }  // namespace rivulet

@@ -1,14 +1,33 @@
-// The status page at / : one page for all daemons, showing /stats live. No outside resource; data
-// enters by textContent; a strict Content-Security-Policy.
+// The status page at / and its parts below /page/: pubsub and simplequeue have one of their own,
+// all other daemons show the numbers of /stats. What a browser gets are the files of http/page/,
+// built into the program. No outside resource; a strict Content-Security-Policy.
 #pragma once
 
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "http/router.h"
 
 namespace rivulet {
 
-/// Adds /, /page.js and /page.css. The daemon's /stats must answer ?format=json.
+/// A file that a page loads, for as long as the program runs.
+struct PageAsset {
+  std::string_view path;  // "/page/common.js"
+  std::string_view content_type;
+  std::string_view content;
+};
+std::span<const PageAsset> PageAssets();
+
+/// The HTML of `program`'s page.
+std::string PageHtml(std::string_view program);
+
+/// Whether a browser that was given this Host reaches us and nobody else: a numeric address,
+/// localhost, or one of `hosts`; with or without a port.
+bool IsOwnHost(std::string_view host, const std::vector<std::string>& hosts);
+
+/// Adds / and the parts. The daemon's /stats must answer ?format=json.
 /// `hosts`: names besides numeric addresses and localhost that a browser may have asked for. Others
 /// are refused with 400, so that a foreign name rebound to this address reads nothing.
 void AddPageRoutes(Router* router, const std::string& program,

@@ -1,0 +1,31 @@
+// The page of a daemon without one of its own: every number of /stats and its change a second.
+import { askJson, byId, number, perSecond, Rate, Rows, watch } from './common.js';
+
+const rows = new Rows(byId('stats'), [1, 2]);
+const rates = new Map();
+
+// Numbers and texts, those of objects within by "outer inner".
+function flat(value, name, out) {
+  if (value !== null && typeof value === 'object') {
+    for (const [key, inner] of Object.entries(value)) flat(inner, name ? name + ' ' + key : key, out);
+  } else if (value !== null) {
+    out.push({ name, value });
+  }
+  return out;
+}
+
+function cells({ name, value }) {
+  if (name === 'start_time') return ['started', new Date(value * 1000).toLocaleString(), ''];
+  if (typeof value !== 'number') return [name.replaceAll('_', ' '), String(value), ''];
+  if (!rates.has(name)) rates.set(name, new Rate());
+  const rate = rates.get(name).next(value);
+  return [
+    name.replaceAll('_', ' '),
+    Number.isInteger(value) ? number(value) : String(value),
+    rate ? perSecond(rate) : '',
+  ];
+}
+
+watch(() => askJson('/stats', { format: 'json' }), (stats) => {
+  rows.show(flat(stats, '', []), (entry) => entry.name, cells);
+}, () => rates.clear());
