@@ -1,32 +1,66 @@
-// What pubsub tells about itself: /stats, /clients, /topics and its metrics.
-#include <fmt/chrono.h>
+// The numbers of pubsub: /stats as text and JSON, and /metrics.
 #include <fmt/format.h>
 
+#include "base/json.h"
 #include "http/reply.h"
 #include "http/request.h"
 #include "pubsub/api.h"
+#include "pubsub/durability.h"
+#include "pubsub/republish.h"
 
 namespace rivulet {
 
 namespace {
 
-// What the original shows for a connection that serves a request; people's scripts expect it.
-constexpr int kConnectionState = 7;
+double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
 
-std::string UtcSecond(WallTime time) {
-  return fmt::format("{:%Y-%m-%d %H:%M:%S}",
-                     fmt::gmtime(std::chrono::system_clock::to_time_t(
-                         std::chrono::time_point_cast<std::chrono::system_clock::duration>(time))));
-}
+struct Series {
+  const char* name;
+  const char* type;
+  const char* help;
+  std::uint64_t (*read)(const Topic&);
+};
+
+constexpr Series kSeries[] = {
+    {"rivulet_pubsub_topic_messages_total", "counter", "Messages published to the topic.",
+     [](const Topic& topic) { return topic.next_offset(); }},
+    {"rivulet_pubsub_topic_published_bytes_total", "counter",
+     "Bytes of messages published to the topic.",
+     [](const Topic& topic) { return topic.published_bytes(); }},
+    {"rivulet_pubsub_topic_first_offset", "gauge",
+     "Offset of the oldest message that can be had again.",
+     [](const Topic& topic) { return topic.first_offset(); }},
+    {"rivulet_pubsub_topic_retained_bytes", "gauge", "Bytes of messages kept for since=.",
+     [](const Topic& topic) { return topic.retained_bytes(); }},
+    {"rivulet_pubsub_topic_held_bytes", "gauge",
+     "Bytes held for subscribers that have not read them.",
+     [](const Topic& topic) { return topic.held_bytes(); }},
+    {"rivulet_pubsub_topic_subscribers", "gauge", "Subscribers of the topic now.",
+     [](const Topic& topic) { return std::uint64_t{topic.subscribers()}; }},
+};
 
 }  // namespace
 
-std::uint64_t PubsubApi::PendingBytes() const {
+std::uint64_t PubsubApi::kicked() const {
+  std::uint64_t clients = 0;
+  for (const Counter* counter : kicked_) clients += counter->value();
+  return clients;
+}
+
+std::uint64_t PubsubApi::pending_bytes() const {
   std::uint64_t bytes = 0;
-  for (const auto& [id, subscriber] : subscribers_) {
-    bytes += subscriber->subscription().pending_bytes();
-  }
+  for (const auto& [id, listed] : subscribers_) bytes += listed.subscriber->pending_bytes();
   return bytes;
+}
+
+std::uint64_t PubsubApi::memory_bytes() const {
+  return topics_.memory_bytes() + (durability_ != nullptr ? durability_->pending_bytes() : 0);
+}
+
+std::uint64_t PubsubApi::Sum(std::uint64_t (*read)(const Topic&)) const {
+  std::uint64_t sum = 0;
+  topics_.ForEach([&sum, read](const Topic& topic) { sum += read(topic); });
+  return sum;
 }
 
 std::string PubsubApi::StatsText() const {
@@ -34,23 +68,53 @@ std::string PubsubApi::StatsText() const {
       "Active connections: {}\nTotal connections: {}\nMessages received: {}\nMessages sent: {}\n"
       "Kicked clients: {}\n",
       subscribers_.size(), subscribers_total_, received_since_reset(), sent_since_reset(),
-      kicked_.value());
+      kicked());
 }
 
 std::string PubsubApi::StatsJson() const {
-  std::uint64_t held_bytes = 0;
-  topics_.ForEach([&held_bytes](const Topic& topic) { held_bytes += topic.held_bytes(); });
-  const auto start_time =
-      std::chrono::duration_cast<std::chrono::seconds>(daemon_.start_time().time_since_epoch())
-          .count();
-  return fmt::format(
+  std::string text = fmt::format(
       "{{\"current_connections\": {}, \"total_connections\": {}, \"messages_received\": {}, "
-      "\"messages_sent\": {}, \"kicked_clients\": {}, \"kicked_by_reason\": {{\"too_slow\": {}}}, "
-      "\"topics\": {}, \"pending_bytes\": {}, \"held_bytes\": {}, \"memory_bytes\": {}, "
-      "\"health\": \"{}\", \"start_time\": {}}}\n",
+      "\"messages_sent\": {}, \"kicked_clients\": {}, \"kicked_by_reason\": {{",
       subscribers_.size(), subscribers_total_, received_since_reset(), sent_since_reset(),
-      kicked_.value(), kicked_.value(), topics_.size(), PendingBytes(), held_bytes,
-      topics_.pool().live_bytes(), daemon_.health().ok() ? "ok" : "failing", start_time);
+      kicked());
+  auto out = std::back_inserter(text);
+  for (std::size_t i = 0; i < kKickReasonCount; ++i) {
+    fmt::format_to(out, "{}\"{}\": {}", i == 0 ? "" : ", ",
+                   KickReasonName(static_cast<KickReason>(i)), kicked_[i]->value());
+  }
+  fmt::format_to(
+      out,
+      "}}, \"skipped_messages\": {}, \"gaps\": {}, \"topics\": {}, \"feeds\": {}, "
+      "\"filters\": {}, \"pending_bytes\": {}, \"held_bytes\": {}, \"retained_bytes\": {}, "
+      "\"memory_bytes\": {}, \"published_bytes\": {}, \"idempotency_keys\": {}, "
+      "\"idempotency_replays\": {}, \"data_path_bytes\": {}",
+      skipped_.value(), gaps_.value(), topics_.size(), topics_.feeds(), filters_.size(),
+      pending_bytes(), Sum([](const Topic& topic) { return topic.held_bytes(); }),
+      Sum([](const Topic& topic) { return topic.retained_bytes(); }), memory_bytes(),
+      Sum([](const Topic& topic) { return topic.published_bytes(); }), keys_.size(),
+      replayed_keys_.value(), durability_ != nullptr ? durability_->journal().disk_bytes() : 0);
+  if (durability_ != nullptr) AppendJournalJson(&text);
+  if (republisher_) text.append(", \"republish\": ").append(republisher_->StatsJson());
+  const Status health = daemon_.health();
+  text.append(", \"health\": ");
+  AppendJsonString(&text, health.ok() ? "ok" : health.message());
+  const auto start = std::chrono::floor<std::chrono::seconds>(daemon_.start_time());
+  fmt::format_to(out, ", \"start_time\": {}}}\n", start.time_since_epoch().count());
+  return text;
+}
+
+void PubsubApi::AppendJournalJson(std::string* out) const {
+  const Journal& journal = durability_->journal();
+  const Journal::Stats& stats = journal.stats();
+  const LatencyHistogram& syncs = journal.sync_latency();
+  fmt::format_to(std::back_inserter(*out),
+                 R"(, "journal": {{"commits": {}, "records": {}, "last_group": {}, "syncs": {}, )"
+                 R"("sync_p50_seconds": {:.6f}, "sync_p99_seconds": {:.6f}, "failures": {}, )"
+                 R"("segments": {}, "cleaned_records": {}, "index_bytes": {}}})",
+                 stats.commits, stats.records, stats.last_group, stats.syncs,
+                 Seconds(syncs.Quantile(0.5)), Seconds(syncs.Quantile(0.99)), stats.failures,
+                 journal.open_segment() - journal.oldest_segment() + 1,
+                 durability_->cleaned_records(), durability_->index_bytes());
 }
 
 void PubsubApi::Stats(const Request& request, Reply& reply) {
@@ -61,7 +125,7 @@ void PubsubApi::Stats(const Request& request, Reply& reply) {
   add("X-PUBSUB-ACTIVE-CONNECTIONS", subscribers_.size());
   add("X-PUBSUB-MESSAGES-RECEIVED", received_since_reset());
   add("X-PUBSUB-MESSAGES-SENT", sent_since_reset());
-  add("X-PUBSUB-KICKED-CLIENTS", kicked_.value());
+  add("X-PUBSUB-KICKED-CLIENTS", kicked());
   if (request.Param("format") == "json") {
     reply.Body(200, kApplicationJson, StatsJson());
   } else {
@@ -72,64 +136,66 @@ void PubsubApi::Stats(const Request& request, Reply& reply) {
   sent_at_reset_ = sent_.value();
 }
 
-void PubsubApi::Clients(const Request&, Reply& reply) {
-  if (subscribers_.empty()) return reply.Text(200, "no /sub connections\n");
-  std::string text;
-  auto out = std::back_inserter(text);
-  for (const auto& [id, subscriber] : subscribers_) {
-    const LogCursor& cursor = subscriber->subscription();
-    fmt::format_to(out, "{} connected at {}. output buffer size:{} state:{} topic:{} lag:{}",
-                   subscriber->peer(), UtcSecond(subscriber->info().connected_at),
-                   cursor.pending_bytes(), kConnectionState, subscriber->topic_name(),
-                   cursor.lag_messages());
-    if (!subscriber->info().client.empty()) {
-      fmt::format_to(out, " client:{}", subscriber->info().client);
-    }
-    text.push_back('\n');
-  }
-  reply.Text(200, text);
-}
-
-void PubsubApi::Topics(const Request&, Reply& reply) {
-  // Nothing is retained yet, so the first offset that can be had is the next one.
-  std::string text = "[";
-  topics_.ForEach([&text](const Topic& topic) {
-    if (text.size() > 1) text.append(",\n ");
-    fmt::format_to(std::back_inserter(text),
-                   "{{\"name\": \"{}\", \"first_offset\": {}, \"next_offset\": {}, "
-                   "\"retained_bytes\": 0, \"held_bytes\": {}, \"subscribers\": {}, "
-                   "\"published_bytes\": {}}}",
-                   topic.name(), topic.next_offset(), topic.next_offset(), topic.held_bytes(),
-                   topic.subscribers(), topic.published_bytes());
+void PubsubApi::AddMetrics() {
+  MetricRegistry& metrics = daemon_.metrics();
+  const auto gauge = [&metrics](const char* name, const char* help,
+                                std::function<std::uint64_t()> read) {
+    metrics.AddGaugeFunction(name, help,
+                             [read = std::move(read)] { return static_cast<double>(read()); });
+  };
+  gauge("rivulet_pubsub_subscribers", "Subscribers now.", [this] { return subscribers_.size(); });
+  metrics.AddCounterFunction("rivulet_pubsub_subscribers_total", "Subscribers since the start.",
+                             [this] { return static_cast<double>(subscribers_total_); });
+  gauge("rivulet_pubsub_feeds", "Selections of topics, with their filters, that are listened to.",
+        [this] { return topics_.feeds(); });
+  gauge("rivulet_pubsub_filters", "Different filters in use.", [this] { return filters_.size(); });
+  gauge("rivulet_pubsub_memory_bytes",
+        "Memory that holds messages not yet read by all, and the past that is kept in memory.",
+        [this] { return memory_bytes(); });
+  gauge("rivulet_pubsub_idempotency_keys", "Idempotency-Keys that are remembered.",
+        [this] { return keys_.size(); });
+  metrics.AddCollector([this](std::string* out) {
+    WriteTopicMetrics(out);
+    if (durability_ != nullptr) WriteJournalMetrics(out);
   });
-  text.append("]\n");
-  reply.Body(200, kApplicationJson, text);
 }
 
 void PubsubApi::WriteTopicMetrics(std::string* out) const {
-  struct Series {
-    const char* name;
-    const char* help;
-    const char* type;
-    double (*read)(const Topic&);
-  };
-  static constexpr Series kSeries[] = {
-      {"rivulet_pubsub_topic_messages_total", "Messages published to the topic.", "counter",
-       [](const Topic& topic) { return static_cast<double>(topic.next_offset()); }},
-      {"rivulet_pubsub_topic_published_bytes_total", "Bytes of messages published to the topic.",
-       "counter", [](const Topic& topic) { return static_cast<double>(topic.published_bytes()); }},
-      {"rivulet_pubsub_topic_held_bytes", "Bytes held for subscribers that have not read them.",
-       "gauge", [](const Topic& topic) { return static_cast<double>(topic.held_bytes()); }},
-      {"rivulet_pubsub_topic_subscribers", "Subscribers of the topic now.", "gauge",
-       [](const Topic& topic) { return static_cast<double>(topic.subscribers()); }},
-  };
   if (topics_.size() == 0) return;
   for (const Series& series : kSeries) {
     WriteMetricHeader(out, series.name, series.help, series.type);
     topics_.ForEach([out, &series](const Topic& topic) {
-      WriteMetricSample(out, series.name, {{"topic", topic.name()}}, series.read(topic));
+      WriteMetricSample(out, series.name, {{"topic", topic.name()}},
+                        static_cast<double>(series.read(topic)));
     });
   }
+}
+
+void PubsubApi::WriteJournalMetrics(std::string* out) const {
+  const Journal& journal = durability_->journal();
+  const Journal::Stats& stats = journal.stats();
+  const auto sample = [out](const char* name, const char* type, const char* help,
+                            std::uint64_t value) {
+    WriteMetricHeader(out, name, help, type);
+    WriteMetricSample(out, name, {}, static_cast<double>(value));
+  };
+  sample("rivulet_journal_bytes", "gauge", "Bytes of the files in the data path.",
+         journal.disk_bytes());
+  sample("rivulet_journal_segments", "gauge", "Segments in the data path.",
+         journal.open_segment() - journal.oldest_segment() + 1);
+  sample("rivulet_journal_commits_total", "counter", "Groups of changes made safe.", stats.commits);
+  sample("rivulet_journal_records_total", "counter", "Changes written.", stats.records);
+  sample("rivulet_journal_last_group", "gauge", "Changes in the last group.", stats.last_group);
+  sample("rivulet_journal_failures_total", "counter", "Writes and syncs that failed.",
+         stats.failures);
+  sample("rivulet_journal_cleaned_records_total", "counter",
+         "Runs of messages written again so that a segment could go.",
+         durability_->cleaned_records());
+  sample("rivulet_pubsub_index_bytes", "gauge", "Memory that says where messages lie on disk.",
+         durability_->index_bytes());
+  WriteMetricHeader(out, "rivulet_journal_sync_duration_seconds", "Time of one fdatasync.",
+                    "histogram");
+  WriteMetricHistogram(out, "rivulet_journal_sync_duration_seconds", {}, journal.sync_latency());
 }
 
 }  // namespace rivulet

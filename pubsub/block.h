@@ -33,9 +33,9 @@ class Block {
     return at;
   }
   /// Forgets the messages and says where the next ones stand in their log.
-  void Reset(std::uint64_t first_byte, std::uint64_t first_offset) {
+  void Reset(std::uint64_t first_byte, std::uint64_t first_index) {
     first_byte_ = first_byte;
-    first_offset_ = first_offset;
+    first_index_ = first_index;
     size_ = 0;
     count_ = 0;
     cursors = 0;
@@ -45,10 +45,10 @@ class Block {
   const char* data() const { return reinterpret_cast<const char*>(words_.get()); }
   std::size_t size_bytes() const { return size_; }
   std::uint32_t count() const { return count_; }
-  /// Position in the log of the first byte, and the offset of the first message.
+  /// Position in the log of the first byte, and the index of the first message.
   std::uint64_t first_byte() const { return first_byte_; }
   std::uint64_t end_byte() const { return first_byte_ + size_; }
-  std::uint64_t first_offset() const { return first_offset_; }
+  std::uint64_t first_index() const { return first_index_; }
   /// Where message i (of this block) ends, from the block's first byte.
   std::size_t MessageEnd(std::uint32_t i) const { return words_[capacity_words_ - 1 - i]; }
   /// How many messages end at or before `at`. O(log count), O(1) at the block's end.
@@ -64,10 +64,10 @@ class Block {
   std::size_t size_ = 0;
   std::uint32_t count_ = 0;
   std::uint64_t first_byte_ = 0;
-  std::uint64_t first_offset_ = 0;
+  std::uint64_t first_index_ = 0;
 };
 
-/// Shared by all topics. Keeps a few spare blocks, so that topics whose subscribers keep up write
+/// Shared by all feeds. Keeps a few spare blocks, so that feeds whose subscribers keep up write
 /// into the same warm memory again and again, and gives the rest back to the system.
 class BlockPool {
  public:

@@ -1,4 +1,4 @@
-"""rivulet-journal: what it tells of a journal that simplequeue wrote."""
+"""rivulet-journal: what it tells of a journal that simplequeue or pubsub wrote."""
 
 import base64
 import glob
@@ -206,6 +206,64 @@ class JournalTool(unittest.TestCase):
         self.assertEqual(run.returncode, 0)
         for word in ("COMMAND DIR", "dump", "verify", "stats", "--queue=NAME", "--max-body=SIZE"):
             self.assertIn(word, run.stdout)
+
+
+class JournalOfTopics(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="rivulet-journal-tool-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.path = os.path.join(self.folder, "data")
+        with Daemon("pubsub", "--data-path=" + self.path) as pubsub:
+            post(pubsub.url("/pub?topic=clicks"), b"one\ntwo")
+            post(pubsub.url("/pub?topic=quiet"), b"\xff")
+            post(pubsub.url("/pub?topic=clicks"), b"three", {"Idempotency-Key": "k"})
+
+    def run_tool(self, *args, expected=0):
+        run = run_program("rivulet-journal", *args, self.path)
+        self.assertEqual(run.returncode, expected, run.stdout + run.stderr)
+        return run
+
+    def dump(self, *args):
+        return [json.loads(line) for line in self.run_tool("dump", *args).stdout.splitlines()]
+
+    def test_dump_tells_the_messages_of_each_topic_with_their_offsets(self):
+        told = [(r["topic"], r["first_offset"], r["first_sequence"], r.get("bodies"))
+                for r in self.dump() if r["type"] == "messages"]
+        self.assertEqual(told, [("clicks", 0, 0, ["one", "two"]), ("quiet", 0, 2, None),
+                                ("clicks", 2, 3, ["three"])])
+        key = next(r for r in self.dump() if r["type"] == "key")
+        self.assertEqual((key["topic"], key["key"], key["first_offset"]), ("clicks", "k", 2))
+
+    def test_dump_of_one_topic(self):
+        records = self.dump("--topic=quiet")
+        self.assertEqual({r["topic"] for r in records}, {"quiet"})
+        self.assertEqual([base64.b64decode(b) for b in records[-1]["bodies_base64"]], [b"\xff"])
+
+    def test_a_queue_is_not_looked_for_among_topics(self):
+        run = self.run_tool("dump", "--queue=clicks", expected=1)
+        self.assertEqual(run.stdout, "")
+        self.assertRegex(run.stderr, r"^rivulet-journal: --queue=clicks: .* must be one of "
+                                     r"simplequeue\n$")
+
+    def test_verify_and_stats(self):
+        self.assertRegex(self.run_tool("verify").stdout, r"^good: \d+ records in \d+ batches, ")
+        lines = self.run_tool("stats").stdout.splitlines()
+        rows = [line.split() for line in lines]
+        self.assertIn(["messages", "3"], rows)
+        self.assertIn(["key", "1"], rows)
+        self.assertIn(["clicks", "3", "11", "0", "3", "1"], rows)
+        self.assertIn(["quiet", "1", "1", "0", "1", "0"], rows)
+
+    def test_damage_is_named_and_what_would_be_lost(self):
+        name = glob.glob(os.path.join(self.path, "*.journal"))[0]
+        with open(name, "rb") as file:
+            at = file.read().index(b"two")
+        with open(name, "r+b") as file:
+            file.seek(at)
+            file.write(b"T")
+        run = self.run_tool("verify", expected=1)
+        self.assertIn(name + ":64: the batch is bad", run.stdout)
+        self.assertIn("--salvage would lose", run.stdout)
 
 
 if __name__ == "__main__":

@@ -2,60 +2,34 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "tests/unit/pubsub/framed_log_support.h"
 
 namespace rivulet {
 namespace {
 
-constexpr std::size_t kEverything = std::size_t{1} << 40;
-
-std::string Peek(LogCursor& cursor, std::size_t max_bytes = kEverything) {
-  iovec pieces[16];
-  const std::size_t count = cursor.Gather(pieces, max_bytes);
-  std::string bytes;
-  for (std::size_t i = 0; i < count; ++i) {
-    bytes.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
-  }
-  return bytes;
-}
-
-std::string Read(LogCursor& cursor, std::size_t max_bytes = kEverything) {
-  std::string all;
-  while (all.size() < max_bytes) {
-    const std::string bytes = Peek(cursor, max_bytes - all.size());
-    if (bytes.empty()) break;
-    cursor.Consume(bytes.size());
-    all += bytes;
-  }
-  return all;
-}
-
-struct Fixture {
-  explicit Fixture(std::size_t block_bytes = BlockPool::kBlockBytes) : pool(block_bytes) {}
-  BlockPool pool;
-  FramedLog log{&pool, Framing::kLines, 0};
-};
-
 TEST_CASE("log: a cursor reads what is appended after it came, in order") {
-  Fixture f;
+  LogFixture f;
   LogCursor early(&f.log);
-  f.log.Append("one");
+  f.log.Append({}, "one");
   LogCursor late(&f.log);
-  f.log.Append("two");
+  f.log.Append({}, "two");
   CHECK(early.lag_messages() == 2);
   CHECK(early.pending_bytes() == 8);
   CHECK(Read(early) == "one\ntwo\n");
   CHECK(Read(late) == "two\n");
-  CHECK(early.offset() == 2);
-  CHECK(late.offset() == 2);
+  CHECK(early.index() == 2);
+  CHECK(late.index() == 2);
   CHECK(late.lag_messages() == 0);
 }
 
 TEST_CASE("log: what was gathered stays until it is consumed") {
-  Fixture f;
+  LogFixture f;
   LogCursor cursor(&f.log);
-  f.log.Append("one");
+  f.log.Append({}, "one");
   CHECK(Peek(cursor) == "one\n");
   CHECK(Peek(cursor) == "one\n");
   CHECK(cursor.Consume(2) == 0);
@@ -67,20 +41,20 @@ TEST_CASE("log: what was gathered stays until it is consumed") {
 }
 
 TEST_CASE("log: a gathering ends where a message ends") {
-  Fixture f;
+  LogFixture f;
   LogCursor cursor(&f.log);
-  f.log.Append("aaa");
-  f.log.Append("bbb");
+  f.log.Append({}, "aaa");
+  f.log.Append({}, "bbb");
   CHECK(Peek(cursor, 7) == "aaa\n");
   CHECK(Peek(cursor, 8) == "aaa\nbbb\n");
   CHECK(Peek(cursor, 4) == "aaa\n");
 }
 
 TEST_CASE("log: a message larger than the gathering comes in parts, alone") {
-  Fixture f;
+  LogFixture f;
   LogCursor cursor(&f.log);
-  f.log.Append("0123456789");
-  f.log.Append("b");
+  f.log.Append({}, "0123456789");
+  f.log.Append({}, "b");
   CHECK(Read(cursor, 4) == "0123");
   CHECK(cursor.mid_message());
   CHECK(cursor.lag_messages() == 2);
@@ -89,24 +63,40 @@ TEST_CASE("log: a message larger than the gathering comes in parts, alone") {
   CHECK(Peek(cursor, 9) == "456789\nb\n");
 }
 
-TEST_CASE("log: a promise that is half consumed is gathered again as it was") {
-  Fixture f(64);
+TEST_CASE("log: it is told whether what was gathered ends with a message") {
+  LogFixture f(32);
   LogCursor cursor(&f.log);
-  f.log.Append(std::string(100, 'x'));
-  f.log.Append("after");
+  f.log.Append({}, "0123456789");  // 11 bytes and 4: two fit in a block
+  f.log.Append({}, "abcdefghij");
+  f.log.Append({}, "ABCDEFGHIJ");
+  for (std::size_t consumed = 0; consumed < 33; ++consumed) {
+    const std::string bytes = Peek(cursor);
+    REQUIRE(bytes.size() == 33 - consumed);
+    for (std::size_t size = 1; size <= bytes.size(); ++size) {
+      CHECK(cursor.EndsMessage(size) == (bytes[size - 1] == '\n'));
+    }
+    cursor.Consume(1);
+  }
+}
+
+TEST_CASE("log: a promise that is half consumed is gathered again as it was") {
+  LogFixture f(64);
+  LogCursor cursor(&f.log);
+  f.log.Append({}, std::string(100, 'x'));
+  f.log.Append({}, "after");
   CHECK(Peek(cursor, 30) == std::string(30, 'x'));
   cursor.Consume(10);
-  f.log.Append("more");
+  f.log.Append({}, "more");
   CHECK(Peek(cursor, 20) == std::string(20, 'x'));
 }
 
 TEST_CASE("log: no block is held once all have caught up, and a warm one is used again") {
-  Fixture f;
+  LogFixture f;
   LogCursor a(&f.log);
   LogCursor b(&f.log);
   CHECK(f.pool.live_blocks() == 0);
   for (int round = 0; round < 5; ++round) {
-    f.log.Append("message");
+    f.log.Append({}, "message");
     CHECK(f.pool.live_blocks() == 1);
     Read(a);
     CHECK(f.pool.live_blocks() == 1);
@@ -118,12 +108,12 @@ TEST_CASE("log: no block is held once all have caught up, and a warm one is used
 }
 
 TEST_CASE("log: a slow cursor holds the blocks it has not read, once, whoever else listens") {
-  Fixture f(256);
+  LogFixture f(256);
   LogCursor slow(&f.log);
   std::vector<std::unique_ptr<LogCursor>> quick;
   for (int i = 0; i < 10; ++i) quick.push_back(std::make_unique<LogCursor>(&f.log));
   for (int i = 0; i < 100; ++i) {
-    f.log.Append(std::string(99, 'm'));
+    f.log.Append({}, std::string(99, 'm'));
     for (auto& cursor : quick) Read(*cursor);
   }
   // Two messages of 100 bytes and their 8 bytes of positions fit in 256 bytes.
@@ -137,11 +127,11 @@ TEST_CASE("log: a slow cursor holds the blocks it has not read, once, whoever el
 }
 
 TEST_CASE("log: a large message has a block of its own, given back to the system when read") {
-  Fixture f(256);
+  LogFixture f(256);
   LogCursor cursor(&f.log);
-  f.log.Append("small");
-  f.log.Append(std::string(1'000'000, 'L'));
-  f.log.Append("small");
+  f.log.Append({}, "small");
+  f.log.Append({}, std::string(1'000'000, 'L'));
+  f.log.Append({}, "small");
   CHECK(f.pool.live_blocks() == 3);
   CHECK(Read(cursor).size() == 1'000'013);
   CHECK(f.pool.live_blocks() == 0);
@@ -150,124 +140,92 @@ TEST_CASE("log: a large message has a block of its own, given back to the system
 }
 
 TEST_CASE("log: a chain of 100,000 blocks is freed without recursion") {
-  Fixture f(64);
+  LogFixture f(64);
   LogCursor cursor(&f.log);
   const std::string message(50, 'm');
-  for (int i = 0; i < 100'000; ++i) f.log.Append(message);
+  for (int i = 0; i < 100'000; ++i) f.log.Append({}, message);
   CHECK(f.pool.live_blocks() == 100'000);
   SUBCASE("by reading") { CHECK(Read(cursor).size() == 5'100'000); }
   SUBCASE("by leaving") { cursor.Detach(); }
   CHECK(f.pool.live_blocks() == 0);
 }
 
-TEST_CASE("log: offsets go on where the topic's are") {
-  BlockPool pool;
-  FramedLog log(&pool, Framing::kLines, 41);
-  LogCursor cursor(&log);
-  CHECK(cursor.offset() == 41);
-  log.Append("m");
-  Read(cursor);
-  CHECK(cursor.offset() == 42);
-}
-
-TEST_CASE("cut: between two messages nothing is left to say") {
-  Fixture f;
-  LogCursor cursor(&f.log);
-  f.log.Append("one");
-  Read(cursor);
-  f.log.Append("two");
-  const Remainder rest = cursor.Cut(0);
-  CHECK(rest.bytes().empty());
+TEST_CASE("log: a cursor may leave and come to the end again, also of another log") {
+  LogFixture f(64);
+  FramedLog other(&f.pool, Framing::kMultipart);
+  LogCursor keeper(&f.log);
+  LogCursor cursor;
   CHECK_FALSE(cursor.attached());
   CHECK(cursor.pending_bytes() == 0);
+  CHECK(cursor.lag_messages() == 0);
+  for (int i = 0; i < 20; ++i) f.log.Append({}, "before");
+  cursor.Attach(&f.log);
+  CHECK(cursor.index() == 20);
+  f.log.Append({}, "one");
+  CHECK(Read(cursor) == "one\n");
+  cursor.Detach();
+  f.log.Append({}, "two");
+  cursor.Attach(&f.log);
+  f.log.Append({}, "three");
+  CHECK(Read(cursor) == "three\n");
+  cursor.Detach();
+  cursor.Attach(&other);
+  CHECK(cursor.index() == 0);
+  other.Append({}, "m");
+  CHECK(Read(cursor).starts_with("content-type"));
+  Read(keeper);
   CHECK(f.pool.live_blocks() == 0);
 }
 
-TEST_CASE("cut: the rest of the message in hand is kept, and no more") {
-  Fixture f;
-  LogCursor cursor(&f.log);
-  f.log.Append("one");
-  f.log.Append("two");
-  Read(cursor, 2);
-  const Remainder rest = cursor.Cut(0);
-  CHECK(rest.bytes() == "e\n");
-  CHECK(f.pool.live_blocks() == 0);
-}
-
-TEST_CASE("cut: what was promised is kept up to the end of its last message") {
-  Fixture f(32);
-  LogCursor cursor(&f.log);
-  f.log.Append("0123456789");  // 11 bytes and 4: two fit in a block
-  f.log.Append("abcdefghij");
-  f.log.Append("ABCDEFGHIJ");
-  Read(cursor, 3);
-  SUBCASE("the promise ends with a message") {
-    CHECK(cursor.Cut(19).bytes() == "3456789\nabcdefghij\n");
-  }
-  SUBCASE("the promise ends in a later block") {
-    CHECK(cursor.Cut(20).bytes() == "3456789\nabcdefghij\nABCDEFGHIJ\n");
-  }
-  CHECK(f.pool.live_blocks() == 0);
-}
-
-TEST_CASE("cut: the rest of a large message is not copied, and holds its block alone") {
-  Fixture f(256);
-  LogCursor cursor(&f.log);
-  f.log.Append("before");
-  f.log.Append(std::string(1'000'000, 'L'));
-  for (int i = 0; i < 100; ++i) f.log.Append("after");
-  Read(cursor, 107);
-  {
-    Remainder rest = cursor.Cut(50);
-    CHECK(rest.bytes() == std::string(999'900, 'L') + "\n");
-    CHECK(f.pool.live_blocks() == 1);
-    const Remainder moved = std::move(rest);
-    CHECK(moved.bytes().size() == 999'901);
-    CHECK(f.pool.live_blocks() == 1);
-  }
-  CHECK(f.pool.live_blocks() == 0);
+TEST_CASE("log: a position stands before the message where the framing has one") {
+  BlockPool pool;
+  FramedLog log(&pool, Framing::kLinesAt);
+  LogCursor cursor(&log);
+  log.Append("17", "hello");
+  log.Append("18 topic 3", "");
+  CHECK(Read(cursor) == "17 hello\n18 topic 3 \n");
 }
 
 TEST_CASE("slow: a cursor is judged by what it had a turn to read, not by a burst") {
-  Fixture f;
+  LogFixture f;
   LogCursor stalled(&f.log);
   LogCursor quick(&f.log);
   std::vector<LogCursor*> slow;
-  f.log.Append(std::string(5000, 'm'));
+  f.log.Append({}, std::string(5000, 'm'));
   f.log.FindSlow(1000, &slow);
   CHECK(slow.empty());
   Read(quick);
-  f.log.Append("m");
+  f.log.Append({}, "m");
   f.log.FindSlow(1000, &slow);
   CHECK(slow == std::vector<LogCursor*>{&stalled});
 }
 
 TEST_CASE("slow: the search is repeated only once a sixteenth of the limit was appended") {
-  Fixture f;
+  LogFixture f;
   LogCursor first(&f.log);
   std::vector<LogCursor*> slow;
-  f.log.Append(std::string(1600, 'm'));
+  f.log.Append({}, std::string(1600, 'm'));
   f.log.FindSlow(1600, &slow);
   f.log.FindSlow(1600, &slow);
   CHECK(slow.size() == 1);  // the first search
-  f.log.Append(std::string(98, 'm'));
+  f.log.Append({}, std::string(98, 'm'));
   f.log.FindSlow(1600, &slow);
   CHECK(slow.size() == 1);
-  f.log.Append("m");
+  f.log.Append({}, "m");
   f.log.FindSlow(1600, &slow);
   CHECK(slow.size() == 2);
 }
 
 TEST_CASE("slow: exactly the limit is not too much") {
-  Fixture f;
+  LogFixture f;
   LogCursor cursor(&f.log);
   std::vector<LogCursor*> slow;
-  f.log.Append(std::string(999, 'm'));
+  f.log.Append({}, std::string(999, 'm'));
   f.log.FindSlow(1000, &slow);
-  f.log.Append(std::string(500, 'm'));
+  f.log.Append({}, std::string(500, 'm'));
   f.log.FindSlow(1000, &slow);
   CHECK(slow.empty());
-  f.log.Append(std::string(500, 'm'));
+  f.log.Append({}, std::string(500, 'm'));
   f.log.FindSlow(1000, &slow);
   CHECK(slow.size() == 1);
 }

@@ -3,163 +3,366 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
+#include <vector>
+
+#include "tests/unit/pubsub/subscriber_support.h"
 
 namespace rivulet {
 namespace {
 
-// A connection whose socket takes `room` bytes, and which keeps the promises of http/stream.h.
-struct Socket final : Stream, SubscriberObserver {
-  explicit Socket(Topic* topic, Framing framing = Framing::kLines)
-      : source(topic, framing, {.id = 1, .client = {}, .connected_at = {}}, this) {
-    source.Attached(this);
-  }
-  void Wake() override {
-    while (!ended) {
-      iovec pieces[4];
-      const std::size_t max_bytes = promised > 0 ? promised : kMaxGatherBytes;
-      const auto gathered = source.Gather(pieces, max_bytes);
-      std::size_t bytes = 0;
-      std::size_t taken = 0;
-      for (std::size_t i = 0; i < gathered.pieces; ++i) {
-        const std::size_t part = std::min(pieces[i].iov_len, room);
-        got.append(static_cast<const char*>(pieces[i].iov_base), part);
-        room -= part;
-        taken += part;
-        bytes += pieces[i].iov_len;
-      }
-      REQUIRE(bytes <= max_bytes);
-      REQUIRE((promised == 0 || bytes == promised));
-      ended = bytes == 0 && gathered.end;
-      promised = bytes - taken;
-      if (taken > 0) source.Consume(taken);
-      if (bytes == 0 || promised > 0) return;
-    }
-  }
-  bool blocked() const override { return room == 0; }
-  std::size_t promised_bytes() const override { return promised; }
-  void Abort() override {}
-  void EndWithin(Duration) override { limited = true; }
-  std::string_view peer() const override { return "127.0.0.1:4711"; }
+using test::Bodies;
+using test::Event;
+using test::PlainTopics;
+using test::ReadStream;
+using test::Socket;
+using Kind = ReplayStart::Kind;
+using Strings = std::vector<std::string>;
 
-  void OnSent(std::uint64_t messages) override { sent += messages; }
-  void OnKicked(const Subscriber&, std::uint64_t pending_bytes) override { kicked = pending_bytes; }
-  void OnGone(const Subscriber&) override {}
+constexpr ReplayStart kEarliest{.kind = Kind::kEarliest};
 
-  std::size_t room = 1'000'000;
-  std::size_t promised = 0;
-  bool ended = false;
-  bool limited = false;
-  std::uint64_t sent = 0;
-  std::uint64_t kicked = 0;
-  std::string got;
-  Subscriber source;
-};
-
-void PublishUntilKicked(Topic* topic, Socket* socket, const std::string& message) {
-  for (int i = 0; i < 100 && socket->kicked == 0; ++i) {
-    topic->Publish(message);
-    topic->Deliver(1000);
-  }
-  REQUIRE(socket->kicked > 1000);
+SubscriberConfig Config(Framing framing, bool skips = false) {
+  SubscriberConfig config;
+  config.id = 1;
+  config.framing = framing;
+  config.skips_when_slow = skips;
+  return config;
 }
 
+struct Case {
+  void Publish(const std::string& body) { topics.Publish("t1", body); }
+  void Deliver() { topics.set.Deliver(1000); }
+  void PublishUntilKicked(Socket* socket, const std::string& body) {
+    for (int i = 0; i < 100 && !socket->kicked_for; ++i) {
+      Publish(body);
+      Deliver();
+    }
+    CHECK(socket->kicked_for == KickReason::kTooSlow);
+    CHECK(socket->kicked_at_bytes > 1000);
+  }
+
+  PlainTopics topics;
+  Feed* feed = topics.FeedOf("t1");
+};
+
 std::string Notice(const Socket& socket) {
-  return "ERROR_TOO_SLOW. kicked for having " + std::to_string(socket.kicked) + " pending bytes\n";
+  return "ERROR_TOO_SLOW. kicked for having " + std::to_string(socket.kicked_at_bytes) +
+         " pending bytes";
 }
 
 TEST_CASE("subscriber: the preamble comes first, then each message") {
-  BlockPool pool;
-  Topic topic("t", &pool);
-  Socket socket(&topic);
-  topic.Publish("early");
+  Case c;
+  Socket socket(&c.topics.set, c.feed, Config(Framing::kLines));
+  c.Publish("early");
   socket.Wake();
   CHECK(socket.got == "\r\nearly\n");
-  topic.Publish("late");
-  topic.Deliver(1000);
+  c.Publish("late");
+  c.Deliver();
   CHECK(socket.got == "\r\nearly\nlate\n");
   CHECK(socket.sent == 2);
+  CHECK(socket.source->sent_messages() == 2);
 }
 
 TEST_CASE("subscriber: a socket that takes a byte at a time gets the same bytes") {
-  BlockPool pool;
-  Topic topic("t", &pool);
-  Socket socket(&topic, Framing::kMultipart);
-  socket.room = 0;
-  topic.Publish("hello");
-  topic.Publish("world");
-  for (int i = 0; i < 200; ++i) {
-    socket.room = 1;
-    socket.Wake();
+  Case c;
+  c.Publish("hello");
+  for (const bool past : {false, true}) {
+    Socket socket(&c.topics.set, c.feed, Config(Framing::kMultipart),
+                  past ? kEarliest : ReplayStart());
+    if (!past) c.Publish("hello");
+    c.Publish("world");
+    for (int i = 0; i < 300; ++i) {
+      socket.room = 1;
+      socket.Wake();
+    }
+    const std::string hello =
+        "content-type: */*\r\ncontent-length: 5\r\n\r\nhello\r\n--xXPubSubXx\r\n";
+    const std::string world =
+        "content-type: */*\r\ncontent-length: 5\r\n\r\nworld\r\n--xXPubSubXx\r\n";
+    CHECK(socket.got == "--xXPubSubXx\r\n" + (past ? hello + hello + world : hello) + world);
+    CHECK(socket.sent == (past ? 4 : 2));
   }
-  CHECK(socket.got ==
-        "--xXPubSubXx\r\n"
-        "content-type: */*\r\ncontent-length: 5\r\n\r\nhello\r\n--xXPubSubXx\r\n"
-        "content-type: */*\r\ncontent-length: 5\r\n\r\nworld\r\n--xXPubSubXx\r\n");
-  CHECK(socket.sent == 2);
 }
 
 TEST_CASE("subscriber: one kicked between messages is told why and ended") {
-  BlockPool pool;
-  Topic topic("t", &pool);
-  Socket socket(&topic);
-  socket.room = 2;
+  Case c;
+  Socket socket(&c.topics.set, c.feed, Config(Framing::kLines));
   socket.Wake();
-  socket.promised = 0;
-  PublishUntilKicked(&topic, &socket, std::string(99, 'm'));
+  socket.room = 0;
+  c.Publish(std::string(99, 'm'));
+  c.Deliver();
+  c.PublishUntilKicked(&socket, std::string(99, 'm'));
   CHECK(socket.limited);
-  CHECK(topic.subscribers() == 0);
-  socket.room = 1'000'000;
-  socket.Wake();
+  CHECK(c.feed->subscribers() == 0);
+  CHECK(c.feed->held_bytes() == 0);
+  socket.TakeAll();
   CHECK(socket.ended);
-  // The first message was promised, its chunk's size being on the wire.
-  CHECK(socket.got == "\r\n" + std::string(99, 'm') + "\n" + Notice(socket));
+  CHECK(socket.got == "\r\n" + Notice(socket) + "\n");
 }
 
 TEST_CASE("subscriber: one kicked within a message gets the rest of it, then the notice") {
-  BlockPool pool;
-  Topic topic("t", &pool);
-  Socket socket(&topic);
+  Case c;
+  Socket socket(&c.topics.set, c.feed, Config(Framing::kLines));
   socket.Wake();
   socket.room = 100'000;
   const std::string large(300'000, 'L');
-  PublishUntilKicked(&topic, &socket, large);
+  c.PublishUntilKicked(&socket, large);
   while (!socket.ended) {
     socket.room = 777;
     socket.Wake();
   }
-  CHECK(socket.got == "\r\n" + large + "\n" + Notice(socket));
-  CHECK(topic.held_bytes() == 0);
+  CHECK(socket.got == "\r\n" + large + "\n" + Notice(socket) + "\n");
+  CHECK(socket.sent == 1);
+  CHECK(c.feed->held_bytes() == 0);
 }
 
 TEST_CASE("subscriber: one kicked before it took the preamble still gets a well-formed stream") {
-  BlockPool pool;
-  Topic topic("t", &pool);
-  Socket socket(&topic);
+  Case c;
+  Socket socket(&c.topics.set, c.feed, Config(Framing::kLines));
   socket.room = 1;
   socket.Wake();
-  PublishUntilKicked(&topic, &socket, std::string(99, 'm'));
-  socket.room = 1'000'000;
-  socket.Wake();
+  c.PublishUntilKicked(&socket, std::string(99, 'm'));
+  socket.TakeAll();
   CHECK(socket.ended);
-  CHECK(socket.got == "\r\n" + Notice(socket));
+  CHECK(socket.got == "\r\n" + Notice(socket) + "\n");
+}
+
+TEST_CASE("subscriber: one that skips is told what it missed, and goes on at now") {
+  for (const Framing framing :
+       {Framing::kLines, Framing::kFramedAt, Framing::kSse, Framing::kWebSocketAt}) {
+    Case c;
+    Socket socket(&c.topics.set, c.feed, Config(framing, true));
+    socket.Wake();
+    socket.room = 10;
+    std::uint64_t published = 0;
+    for (; published < 100; ++published) {
+      c.Publish("m" + std::to_string(published) + std::string(200, 'm'));
+      c.Deliver();
+    }
+    CHECK(socket.skipped > 80);
+    CHECK_FALSE(socket.kicked_for.has_value());
+    // What was promised is still whole, the rest is one gap however often it skipped.
+    socket.TakeAll();
+    c.Publish("mlast");
+    c.Deliver();
+    const std::vector<Event> events = socket.Read();
+    const auto gap = std::find_if(events.begin(), events.end(), [](const Event& event) {
+      return event.kind == Event::Kind::kGap;
+    });
+    REQUIRE(gap != events.end());
+    const auto before = static_cast<std::uint64_t>(gap - events.begin());
+    CHECK(before == 1);
+    const Gap told = test::ReadGap(gap->body);
+    CHECK(told.missed == socket.skipped);
+    CHECK(told.next == before + socket.skipped);
+    const Strings bodies = Bodies(events);
+    CHECK(bodies.size() == 101 - socket.skipped);
+    CHECK(bodies.back() == "mlast");
+    CHECK(bodies[1].starts_with("m" + std::to_string(told.next)));
+    CHECK(socket.sent == bodies.size());
+    CHECK(socket.source->skipped_messages() == socket.skipped);
+  }
+}
+
+TEST_CASE("subscriber: the past comes first, then what is published, none missed and none twice") {
+  Case c;
+  c.Publish("m0");
+  c.Publish("m1");
+  Socket socket(&c.topics.set, c.feed, Config(Framing::kLinesAt), kEarliest);
+  CHECK(socket.source->replaying());
+  CHECK(socket.source->lag_messages() == 2);
+  CHECK(socket.source->first_position() == 0);
+  c.Publish("m2");
+  c.Deliver();
+  socket.Wake();
+  CHECK_FALSE(socket.source->replaying());
+  c.Publish("m3");
+  c.Deliver();
+  CHECK(socket.got == "0 m0\n1 m1\n2 m2\n3 m3\n");
+}
+
+TEST_CASE("subscriber: a gap at the beginning is told in the stream to browsers alone") {
+  Case c;
+  for (const char* body : {"m0", "m1", "m2"}) c.Publish(body);
+  c.topics.past("t1").LetGo(2);
+  const ReplayStart from{.kind = Kind::kPosition, .position = 0};
+  for (std::size_t i = 0; i < kFramingCount; ++i) {
+    const auto framing = static_cast<Framing>(i);
+    Socket socket(&c.topics.set, c.feed, Config(framing), from);
+    REQUIRE(socket.source->first_gap().has_value());
+    CHECK(socket.source->first_gap()->missed == 2);
+    CHECK(socket.source->first_position() == 2);
+    socket.Wake();
+    const std::vector<Event> events = socket.Read();
+    const bool browser = framing == Framing::kSse || IsWebSocket(framing);
+    REQUIRE(events.size() == (browser ? 2 : 1));
+    CHECK(events.back().body == "m2");
+    if (browser) CHECK(test::ReadGap(events[0].body).missed == 2);
+  }
+}
+
+TEST_CASE("subscriber: `until` ends the stream after the message before it, past or live") {
+  for (const Framing framing : {Framing::kLines, Framing::kSse, Framing::kWebSocket}) {
+    Case c;
+    c.Publish("m0");
+    SubscriberConfig config = Config(framing);
+    config.until = 2;
+    Socket live(&c.topics.set, c.feed, config);
+    Socket past(&c.topics.set, c.feed, config, kEarliest);
+    live.Wake();
+    past.Wake();
+    CHECK_FALSE(past.ended);
+    c.Publish("m1");
+    c.Publish("m2");
+    c.Deliver();
+    CHECK(live.ended);
+    CHECK(past.ended);
+    CHECK(Bodies(live.Read()) == Strings{"m1"});
+    CHECK(Bodies(past.Read()) == Strings{"m0", "m1"});
+    Socket none(&c.topics.set, c.feed, config);
+    none.Wake();
+    CHECK(none.ended);
+    CHECK(Bodies(none.Read()).empty());
+    if (framing == Framing::kWebSocket) CHECK(none.Read().back().position == "1000");
+    CHECK(c.feed->subscribers() == 0);
+  }
 }
 
 TEST_CASE("subscriber: a drain sends what is unread, then ends") {
-  BlockPool pool;
-  Topic topic("t", &pool);
-  Socket socket(&topic);
+  Case c;
+  Socket socket(&c.topics.set, c.feed, Config(Framing::kWebSocket));
   socket.room = 3;
-  topic.Publish("one");
+  c.Publish("one");
   socket.Wake();
-  topic.Publish("two");
-  socket.source.Drain();
+  c.Publish("two");
+  socket.source->Drain();
   socket.Wake();
   CHECK_FALSE(socket.ended);
-  socket.room = 1'000'000;
-  socket.Wake();
+  socket.TakeAll();
   CHECK(socket.ended);
-  CHECK(socket.got == "\r\none\ntwo\n");
+  const auto events = socket.Read();
+  CHECK(Bodies(events) == Strings{"one", "two"});
+  CHECK(events.back().position == "1001");
+}
+
+TEST_CASE("subscriber: a drain ends one that reads the past at the next message") {
+  Case c;
+  const std::string large(200'000, 'm');
+  c.Publish(large);
+  c.Publish("m1");
+  Socket socket(&c.topics.set, c.feed, Config(Framing::kLines), kEarliest);
+  socket.room = 100'000;
+  socket.Wake();
+  socket.source->Drain();
+  socket.TakeAll();
+  CHECK(socket.ended);
+  CHECK(socket.got == "\r\n" + large + "\n");
+}
+
+TEST_CASE("subscriber: one that falls off the past while it reads is kicked, or skips") {
+  for (const bool skips : {false, true}) {
+    Case c;
+    const std::string body(10'000, 'm');
+    for (int i = 0; i < 20; ++i) c.Publish(body);
+    Socket socket(&c.topics.set, c.feed, Config(Framing::kLines, skips), kEarliest);
+    socket.room = 15'000;
+    socket.Wake();
+    c.topics.past("t1").LetGo(15);
+    socket.TakeAll();
+    const auto events = socket.Read();
+    // Six fill a gathering, and were promised.
+    if (skips) {
+      CHECK(events.size() == 6 + 1 + 5);
+      CHECK(test::ReadGap(events[6].body).missed == 9);
+      CHECK(test::ReadGap(events[6].body).next == 15);
+      CHECK(socket.skipped == 9);
+      CHECK_FALSE(socket.ended);
+    } else {
+      CHECK(events.size() == 7);
+      CHECK(events.back().body == Notice(socket));
+      CHECK(socket.kicked_for == KickReason::kFellOff);
+      CHECK(socket.ended);
+      CHECK(c.feed->subscribers() == 0);
+    }
+  }
+}
+
+TEST_CASE("subscriber: one whose past cannot be read is cut, a WebSocket told") {
+  for (const Framing framing : {Framing::kLines, Framing::kWebSocket}) {
+    Case c;
+    c.Publish("m0");
+    Socket socket(&c.topics.set, c.feed, Config(framing), kEarliest);
+    c.topics.past("t1").failing = true;
+    socket.Wake();
+    CHECK(socket.kicked_for == KickReason::kUnreadable);
+    socket.loop.RunOnce(std::chrono::seconds(1));
+    CHECK(socket.ended);
+    CHECK(socket.aborted == (framing == Framing::kLines));
+    if (framing == Framing::kWebSocket) CHECK(socket.Read().back().position == "1011");
+  }
+}
+
+TEST_CASE("subscriber: the parts of a large message say that they end inside it") {
+  Case c;
+  const std::string large(2 * kMaxGatherBytes, 'm');
+  c.Publish(large);
+  for (const bool past : {false, true}) {
+    Socket socket(&c.topics.set, c.feed, Config(Framing::kLines), past ? kEarliest : ReplayStart());
+    if (!past) c.Publish(large);
+    socket.Wake();
+    const std::size_t begin = 2;
+    CHECK(socket.splits[0] == begin + kMaxGatherBytes);
+    CHECK(socket.splits[1] == begin + 2 * kMaxGatherBytes);
+    CHECK(socket.ends[1] == begin + large.size() + 1);
+  }
+}
+
+TEST_CASE("subscriber: whole messages that fill a gathering do not split one") {
+  Case c;
+  const std::string half(kMaxGatherBytes / 2 - 1, 'm');
+  c.Publish(half);
+  c.Publish(half);
+  for (const bool past : {false, true}) {
+    Socket socket(&c.topics.set, c.feed, Config(Framing::kLines), past ? kEarliest : ReplayStart());
+    if (!past) c.Publish(half);
+    c.Publish(half);
+    socket.Wake();
+    CHECK(socket.splits.empty());
+    CHECK(std::count(socket.ends.begin(), socket.ends.end(), 2 + kMaxGatherBytes) == 1);
+  }
+}
+
+// Turns the loop until the heartbeats have come, or far too long has passed.
+void AwaitHeartbeat(Socket* socket, std::size_t bytes) {
+  for (int i = 0; i < 1000 && socket->got.size() < bytes; ++i) {
+    socket->loop.RunOnce(std::chrono::milliseconds(10));
+  }
+}
+
+TEST_CASE("subscriber: heartbeats stand between messages, one after a time of silence") {
+  Case c;
+  SubscriberConfig config = Config(Framing::kLines);
+  config.heartbeat = std::chrono::milliseconds(1);
+  Socket socket(&c.topics.set, c.feed, config);
+  const std::string beat = "{\"_heartbeat_\":1331923247}\n";  // of the fake clock
+  socket.room = 2 + beat.size();
+  AwaitHeartbeat(&socket, socket.room);
+  CHECK(socket.got == "\r\n" + beat);
+  // Stalled within what was promised, at the end of a message or inside it, it is told nothing
+  // until that is out, and then once.
+  std::string expected = socket.got;
+  for (const std::size_t taken : {3, 1}) {
+    c.Publish("m0");
+    c.Publish("m1");
+    socket.room = taken;
+    socket.Wake();
+    for (int i = 0; i < 5; ++i) socket.loop.RunOnce(std::chrono::milliseconds(10));
+    socket.room = 6 - taken + beat.size();
+    socket.Wake();
+    expected += "m0\nm1\n" + beat;
+    CHECK(socket.got == expected);
+  }
 }
 
 }  // namespace
