@@ -1,4 +1,5 @@
-// Loads pubsub: one publisher, N subscribers, one loop; counts deliveries and their latency.
+// Loads pubsub, nchan or NATS: one publisher, N subscribers, one loop; counts deliveries and their
+// latency.
 //
 // Each message is a line of a fixed length that begins with its number and the time at which it
 // was due: `0000000042 0001234567890123456 xxxx...`. Each subscriber must see the numbers 0, 1, 2,
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -21,7 +23,7 @@
 #include "base/options.h"
 #include "bench/http_counter.h"
 #include "bench/load.h"
-#include "bench/stream_decoder.h"
+#include "bench/message_reader.h"
 
 namespace rivulet::bench {
 namespace {
@@ -29,13 +31,18 @@ namespace {
 struct Settings {
   std::uint64_t port = 0;
   std::uint64_t subscribers = 1;
+  std::uint64_t stalled = 0;  // more subscribers, which never read
   double seconds = 2;
-  double rate = 0;  // messages a second; 0: as fast as answered
+  std::uint64_t messages = UINT64_MAX;  // at most
+  double rate = 0;                      // messages a second; 0: as fast as answered
   std::uint64_t batch = 1;
   std::uint64_t pipeline = 1;
   std::uint64_t window = 20000;
   std::uint64_t message_bytes = 100;
   std::uint64_t server_pid = 0;
+  Protocol protocol = Protocol::kLines;
+  std::string subscribe;  // the path or subject to listen to
+  std::string publish;    // and to publish to
 };
 
 struct Tally {
@@ -52,43 +59,23 @@ constexpr std::size_t kShortestMessage = kNumberDigits + 1 + kTimeDigits;
 
 class Subscriber {
  public:
-  Subscriber(int fd, std::size_t line_bytes) : fd_(fd), line_bytes_(line_bytes) {}
+  Subscriber(int fd, const Settings& settings)
+      : fd_(fd), reader_(settings.protocol, settings.message_bytes) {}
 
   void Receive(std::string_view bytes, std::int64_t now, Tally& tally) {
-    decoder_.Feed(bytes, [&](std::string_view data) { TakeData(data, now, tally); });
+    reader_.Feed(bytes, [&](std::string_view message) { TakeMessage(message, now, tally); });
   }
   int fd() const { return fd_; }
-  const StreamDecoder& decoder() const { return decoder_; }
+  const MessageReader& reader() const { return reader_; }
   /// The number of the message expected next.
   std::uint64_t next() const { return next_; }
 
  private:
-  void TakeData(std::string_view data, std::int64_t now, Tally& tally) {
-    while (!data.empty()) {
-      if (!partial_line_.empty()) {
-        const std::size_t taken = std::min(line_bytes_ - partial_line_.size(), data.size());
-        partial_line_ += data.substr(0, taken);
-        data.remove_prefix(taken);
-        if (partial_line_.size() < line_bytes_) return;
-        TakeLine(partial_line_, now, tally);
-        partial_line_.clear();
-      } else if (data.front() == '\r' || data.front() == '\n') {
-        data.remove_prefix(1);  // the empty first line of the stream
-      } else if (data.size() < line_bytes_) {
-        partial_line_ = data;
-        return;
-      } else {
-        TakeLine(data.substr(0, line_bytes_), now, tally);
-        data.remove_prefix(line_bytes_);
-      }
-    }
-  }
-
-  void TakeLine(std::string_view line, std::int64_t now, Tally& tally) {
+  void TakeMessage(std::string_view message, std::int64_t now, Tally& tally) {
     std::uint64_t number = 0;
     std::int64_t due = 0;
-    const char* const time = line.data() + kNumberDigits + 1;
-    if (line.back() != '\n' || std::from_chars(line.data(), time - 1, number).ptr != time - 1 ||
+    const char* const time = message.data() + kNumberDigits + 1;
+    if (std::from_chars(message.data(), time - 1, number).ptr != time - 1 ||
         std::from_chars(time, time + kTimeDigits, due).ptr != time + kTimeDigits) {
       ++tally.garbled;
       return;
@@ -104,9 +91,7 @@ class Subscriber {
   }
 
   int fd_;
-  std::size_t line_bytes_;
-  StreamDecoder decoder_;
-  std::string partial_line_;
+  MessageReader reader_;
   std::uint64_t next_ = 0;
 };
 
@@ -123,7 +108,8 @@ class Publisher {
         due = start_ +
               static_cast<std::int64_t>(static_cast<double>(published_) * 1e9 / settings_.rate);
         if (due > now || due >= end_) break;
-      } else if (now >= end_ || published_ > delivered_to_all + settings_.window) {
+      } else if (now >= end_ || published_ >= settings_.messages ||
+                 published_ > delivered_to_all + settings_.window) {
         break;
       }
       AppendPost(due);
@@ -140,8 +126,14 @@ class Publisher {
   }
 
   void Receive(std::string_view bytes) {
-    unanswered_ -= answers_.Feed(
-        bytes, [&](std::string_view head) { refused_ += IsOkResponse(head) ? 0U : 1U; });
+    if (settings_.protocol == Protocol::kNats) {
+      // Only PONGs come behind the greeting, one a batch; they may be cut anywhere.
+      unanswered_ -= std::min<std::uint64_t>(
+          unanswered_, static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), 'G')));
+      return;
+    }
+    unanswered_ -=
+        answers_.Feed(bytes, [&](std::string_view head) { refused_ += IsSuccess(head) ? 0U : 1U; });
   }
 
   void Start(std::int64_t now) {
@@ -157,15 +149,25 @@ class Publisher {
 
  private:
   void AppendPost(std::int64_t due) {
-    unsent_ += fmt::format("POST /pub HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
-                           settings_.batch * (settings_.message_bytes + 1) - 1);
+    const bool is_nats = settings_.protocol == Protocol::kNats;
+    if (!is_nats) {
+      unsent_ +=
+          fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+                      settings_.publish, settings_.batch * (settings_.message_bytes + 1) - 1);
+    }
     for (std::uint64_t i = 0; i < settings_.batch; ++i) {
-      if (i > 0) unsent_ += '\n';
+      if (is_nats) {
+        unsent_ += fmt::format("PUB {} {}\r\n", settings_.publish, settings_.message_bytes);
+      } else if (i > 0) {
+        unsent_ += '\n';
+      }
       const std::size_t begin = unsent_.size();
       unsent_ += fmt::format("{:010} {:019}", published_++, due);
       if (settings_.message_bytes > kShortestMessage) unsent_ += ' ';
       unsent_.resize(begin + settings_.message_bytes, 'x');
+      if (is_nats) unsent_ += "\r\n";
     }
+    if (is_nats) unsent_ += "PING\r\n";
     ++unanswered_;
   }
 
@@ -188,6 +190,13 @@ class FanoutLoad {
 
   /// Connects everybody and waits until each subscriber's stream has begun.
   Status Connect() {
+    for (std::uint64_t i = 0; i < settings_.stalled; ++i) {
+      const auto fd = ConnectLoopback(settings_.port);
+      if (!fd.ok()) return fd.status();
+      const std::string ask =
+          MessageReader(settings_.protocol, settings_.message_bytes).Ask(settings_.subscribe);
+      if (::send(*fd, ask.data(), ask.size(), MSG_NOSIGNAL) < 0) return IoError("send", errno);
+    }
     for (std::uint64_t i = 0; i <= settings_.subscribers; ++i) {
       const auto fd = ConnectLoopback(settings_.port);
       if (!fd.ok()) return fd.status();
@@ -197,16 +206,20 @@ class FanoutLoad {
       ::epoll_ctl(epoll_, EPOLL_CTL_ADD, *fd, &event);
       if (i == settings_.subscribers) {
         publisher_ = std::make_unique<Publisher>(*fd, settings_);
+        if (settings_.protocol == Protocol::kNats) {
+          static constexpr std::string_view kConnect = "CONNECT {\"verbose\":false}\r\n";
+          if (::send(*fd, kConnect.data(), kConnect.size(), MSG_NOSIGNAL) < 0)
+            return IoError("send", errno);
+        }
         break;
       }
-      subscribers_.emplace_back(*fd, settings_.message_bytes + 1);
-      static constexpr std::string_view kGet =
-          "GET /sub?multipart=0 HTTP/1.1\r\nHost: localhost\r\n\r\n";
-      if (::send(*fd, kGet.data(), kGet.size(), MSG_NOSIGNAL) < 0) return IoError("send", errno);
+      subscribers_.emplace_back(*fd, settings_);
+      const std::string ask = subscribers_.back().reader().Ask(settings_.subscribe);
+      if (::send(*fd, ask.data(), ask.size(), MSG_NOSIGNAL) < 0) return IoError("send", errno);
     }
     const std::int64_t deadline = NowNs() + 10'000'000'000;
     for (const Subscriber& subscriber : subscribers_) {
-      while (!subscriber.decoder().is_streaming()) {
+      while (!subscriber.reader().is_streaming()) {
         if (NowNs() > deadline || ended_ > 0) {
           return {StatusCode::kUnavailable, "a subscriber got no stream within 10 seconds"};
         }
@@ -226,11 +239,12 @@ class FanoutLoad {
     std::uint64_t deliveries = 0;
     for (;;) {
       publisher_->Pump(now, tally_.deliveries / settings_.subscribers);
-      const bool is_over = now >= publisher_->end();
+      const bool is_over =
+          now >= publisher_->end() || publisher_->published() >= settings_.messages;
       if (is_over && publisher_->unanswered() == 0 && AllDelivered()) break;
       if (tally_.deliveries != deliveries) progress = now;
       deliveries = tally_.deliveries;
-      if (now - std::max(progress, std::min(now, publisher_->end())) > 3'000'000'000) break;
+      if (is_over && now - progress > 3'000'000'000) break;
       // Between scheduled messages it spins: a sleep would add its own wake-up to the latency.
       Turn(settings_.rate > 0 && !is_over ? 0 : 1);
       now = NowNs();
@@ -306,7 +320,9 @@ int main(int argc, char** argv) {
   rivulet::Options options("fanout_load", "measures pubsub's fan-out with one publisher");
   options.Uint("port", &settings.port, "pubsub's port on 127.0.0.1").Range(1, 65535).Required();
   options.Uint("subscribers", &settings.subscribers, "subscribers").Range(1, 15000);
+  options.Uint("stalled", &settings.stalled, "more subscribers, which never read").Range(0, 15000);
   options.Real("seconds", &settings.seconds, "time to publish for").Range(0.01, 3600);
+  options.Uint("messages", &settings.messages, "most messages to publish");
   options.Real("rate", &settings.rate, "messages a second; 0: as fast as answered").Range(0, 1e8);
   options.Uint("batch", &settings.batch, "messages a POST").Range(1, 10000);
   options.Uint("pipeline", &settings.pipeline, "POSTs without an answer").Range(1, 1000);
@@ -314,7 +330,21 @@ int main(int argc, char** argv) {
   options.Uint("message-bytes", &settings.message_bytes, "length of a message")
       .Range(rivulet::bench::kShortestMessage, 1 << 20);
   options.Uint("server-pid", &settings.server_pid, "process whose CPU time is counted");
+  std::string protocol = "lines";
+  options.Text("protocol", &protocol, "lines, chunks, sse, websocket or nats");
+  options.Text("subscribe", &settings.subscribe,
+               "path, or NATS subject, to listen to (default: pubsub's for the protocol)");
+  options.Text("publish", &settings.publish, "path, or NATS subject, to publish to");
   if (auto code = options.Parse(argc, argv)) return *code;
+  const auto parsed = rivulet::bench::ParseProtocol(protocol);
+  if (!parsed) {
+    return options.Fail(
+        fmt::format("--protocol={}: must be lines, chunks, sse, websocket or nats", protocol));
+  }
+  settings.protocol = *parsed;
+  const bool is_nats = *parsed == rivulet::bench::Protocol::kNats;
+  if (settings.subscribe.empty()) settings.subscribe = is_nats ? "t" : "/sub?multipart=0";
+  if (settings.publish.empty()) settings.publish = is_nats ? "t" : "/pub";
 
   const auto load = std::make_unique<rivulet::bench::FanoutLoad>(settings);
   if (const rivulet::Status status = load->Connect(); !status.ok()) {

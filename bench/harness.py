@@ -60,6 +60,14 @@ def rss_bytes(pid):
     raise BenchError(f"process {pid} has no VmRSS: it has ended")
 
 
+def peak_rss_bytes(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    raise BenchError(f"process {pid} has no VmHWM: it has ended")
+
+
 def touch_memory(size_bytes):
     """Makes a virtual machine's host give memory before it is measured: a page's first use there costs microseconds."""
     with open("/proc/meminfo", encoding="ascii") as file:
@@ -178,6 +186,46 @@ def nginx():
             yield server
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+NCHAN_MODULE = "/usr/lib/nginx/modules/ngx_nchan_module.so"
+NCHAN_CONF = """\
+load_module {module};
+daemon off; master_process off; worker_processes 1; pid {dir}/nginx.pid; error_log stderr crit;
+events {{ worker_connections 20000; }}
+http {{
+  access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; tcp_nodelay on;
+  client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi;
+  uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
+  nchan_shared_memory_size 256M;
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location /pub {{ nchan_publisher http; nchan_channel_id t; nchan_message_buffer_length 100; nchan_message_timeout 5s; }}
+    location /sub {{ nchan_subscriber websocket eventsource http-chunked; nchan_channel_id t; nchan_subscriber_first_message newest; }}
+  }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def nchan():
+    directory = tempfile.mkdtemp(prefix="bench_nchan_")
+    try:
+        port = free_port()
+        conf = os.path.join(directory, "nginx.conf")
+        with open(conf, "w", encoding="ascii") as file:
+            file.write(NCHAN_CONF.format(dir=directory, port=port, module=NCHAN_MODULE))
+        with Server([find("nginx"), "-p", directory, "-c", conf], port) as server:
+            yield server
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def nats():
+    port = free_port()
+    with Server([find("nats-server"), "-a", "127.0.0.1", "-p", str(port)], port) as server:
+        yield server
 
 
 @contextlib.contextmanager

@@ -92,5 +92,9 @@ class HttpCounter {
 inline bool IsOkResponse(std::string_view head) {
   return head.size() > 12 && head.substr(8, 4) == " 200";
 }
+/// The same for any 2xx.
+inline bool IsSuccess(std::string_view head) {
+  return head.size() > 12 && head.substr(8, 2) == " 2";
+}
 
 }  // namespace rivulet::bench

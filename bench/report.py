@@ -64,6 +64,11 @@ def first_line(*command):
     return (done.stdout + done.stderr).strip().splitlines()[0]
 
 
+def package_version(name):
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", name], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "not installed"
+
+
 def machine():
     model = "unknown"
     with open("/proc/cpuinfo", encoding="utf-8") as file:
@@ -82,7 +87,8 @@ def machine():
         f"at the end {load:.1f}",
         f"- rivulet at {commit}; {first_line('wrk', '-v').split(' Copyright')[0]}; "
         f"{first_line('nginx', '-v')}; {first_line('redis-server', '--version').split(' sha')[0]}; "
-        f"{first_line('beanstalkd', '-v')}"])
+        f"{first_line('beanstalkd', '-v')}; {first_line('nats-server', '-v')}; "
+        f"nchan {package_version('libnginx-mod-nchan')}"])
 
 
 HOW = """\
@@ -111,5 +117,11 @@ HOW = """\
   checked. "One at a time": a message a POST, the next after its answer. "Full rate": 64 POSTs of one message
   in flight. "Batches": POSTs of 100. "Paced": at most 50,000 deliveries/s, for the latency.
   Latency is from the time a message was due to the read that brought it, so without pace it is mostly
-  the time in queues that the publisher fills.
+  the time in queues that the publisher fills. Half load: half of what "full rate" published to 1,000 subscribers.
+- Fan-out peers: the same program with the same messages. nchan: Debian's module in one nginx process, `nchan_subscriber
+  websocket http-chunked`, 16 POSTs in flight, at most 80 messages ahead of the subscribers (it drops what its buffer of
+  100 does not hold). nats-server: `PUB`s, each (or each ten) with a `PING` whose `PONG` is the answer, 64 (16) in flight.
+- Replay: `bench/drain_load.cc` reads one answer to its end; `bench/sendfile_loop.cc` sends the journal's files by
+  sendfile alone, to the same reader.
+- Stalled subscribers: they connect, ask and never read, until pubsub kicks them.
 """

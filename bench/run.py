@@ -3,6 +3,7 @@
 
     python3 bench/run.py                      everything, in a quarter of an hour
     python3 bench/run.py --only=http,fanout   some sections (nothing is written without --output)
+    python3 bench/run.py --only=fanout,framings,fanout-peers,replay,publish,stalled   pubsub alone
     python3 bench/run.py --only=durable,leases,journal   what leases and the journal cost
     python3 bench/run.py --runs=1             a quick look
 """
@@ -19,10 +20,11 @@ sys.dont_write_bytecode = True  # a run leaves nothing behind but its results
 
 import durable_sections
 import harness
+import pubsub_sections
 import sections
 from report import Report
 
-SECTIONS = sections.ALL | durable_sections.ALL
+SECTIONS = sections.ALL | pubsub_sections.ALL | durable_sections.ALL
 WRITTEN = os.path.join(harness.ROOT, "bench", "RESULTS.md")
 
 
@@ -68,7 +70,7 @@ def main():
     parser.add_argument("--only", default="", help="sections, with commas between: " + ", ".join(SECTIONS))
     parser.add_argument("--max-time", type=int, default=900, help="seconds after which rounds are cut short")
     parser.add_argument("--output", help="file to write (default with all sections: bench/RESULTS.md)")
-    parser.add_argument("--peers", action="store_true", help="fail when nginx, redis or beanstalkd is not installed")
+    parser.add_argument("--peers", action="store_true", help="fail when a peer is not installed")
     parser.add_argument("--bin", default=harness.BIN, help=f"folder of the daemons (default {harness.BIN})")
     parser.add_argument("--bench", default=harness.BENCH, help=f"folder of the loads (default {harness.BENCH})")
     arguments = parser.parse_args()
@@ -79,7 +81,7 @@ def main():
             parser.error(f"--only={name}: must be among {', '.join(SECTIONS)}")
     if arguments.runs < 1 or arguments.seconds < 1:
         parser.error("--runs and --seconds must be at least 1")
-    peers = ("nginx", "redis-server", "redis-benchmark", "beanstalkd") if arguments.peers else ()
+    peers = ("nginx", "redis-server", "redis-benchmark", "beanstalkd", "nats-server") if arguments.peers else ()
     for program in ("wrk", "taskset", *peers):
         if harness.find(program) is None:
             print(f"bench: {program} is not installed (`make bench-peers` installs it)", file=sys.stderr)

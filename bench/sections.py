@@ -292,51 +292,6 @@ def latency(rounds, seconds, report, context):
                ours and ours["p99_us"] < 1000)
 
 
-FANOUT_MODES = {
-    "one at a time": lambda n: (),
-    "full rate": lambda n: ("--pipeline=64",),
-    "batches": lambda n: ("--batch=100",),
-    "paced": lambda n: (f"--rate={min(5000, 50000 / n):.0f}",),
-}
-
-
-def fanout(rounds, seconds, report, _context):
-    def load(subscribers, mode):
-        with harness.pubsub() as server:
-            outcome = harness.run_json([f"{harness.BENCH}/fanout_load", f"--port={server.port}",
-                                        f"--subscribers={subscribers}", f"--seconds={seconds}",
-                                        f"--server-pid={server.pid}", *FANOUT_MODES[mode](subscribers)], seconds * 3)
-            wrong = {k: outcome[k] for k in ("lost", "reordered", "garbled", "refused", "ended") if outcome[k]}
-            if wrong:
-                raise BenchError(f"wrong deliveries: {wrong}")
-            return outcome
-
-    counts = (1, 10, 100, 1000)
-    got = rounds.measure("fanout", {(mode, n): functools.partial(load, n, mode)
-                                    for mode in FANOUT_MODES for n in counts})
-    report.section("pubsub fan-out, 100-byte messages", table(
-        ["publisher", "subscribers", "published/s", "deliveries/s", "p50 us", "p99 us", "CPU us/delivery",
-         "server busy %"],
-        [(mode, n, number(g and g["published"] / g["seconds"]), number(g and g["deliveries_per_s"]),
-          number(g and g["p50_us"], 1), number(g and g["p99_us"], 1), number(g and g["cpu_us_per_delivery"], 3),
-          number(g and g["server_cpu_share"] * 100)) for (mode, n), g in got.items()]))
-    fanout_aims(report, got)
-
-
-def fanout_aims(report, got):
-    failed = [f"{mode} {n}" for (mode, n), figures in got.items() if figures is None]
-    report.aim("fan-out: lost, reordered or cut off", "0", "0" if not failed else "see the notes: " + ", ".join(failed),
-               not failed)
-    full = got["full rate", 1000]
-    report.aim("fan-out, 1,000 subscribers, publisher's full rate", ">= 747,000 deliveries/s",
-               number(full and full["deliveries_per_s"]), full and full["deliveries_per_s"] >= 747_000)
-    for mode in FANOUT_MODES:
-        few, many = got[mode, 10], got[mode, 1000]
-        ratio = many["cpu_us_per_delivery"] / few["cpu_us_per_delivery"] if few and many else None
-        report.aim(f"fan-out, {mode}: CPU a delivery, 1,000 subscribers over 10", "<= 1.1", number(ratio, 2),
-                   ratio and ratio <= 1.1)
-
-
 def algorithms(_rounds, _seconds, report, _context):
     path = os.path.join(harness.ROOT, harness.BENCH, "algorithms_bench")
     if not os.access(path, os.X_OK):
@@ -352,5 +307,4 @@ def algorithms(_rounds, _seconds, report, _context):
 
 
 ALL = {"http": http, "pipelined": pipelined, "batches": batches, "redis": redis_peer, "memory": memory,
-       "idle": idle, "latency": latency, "fanout": fanout,
-       "algorithms": algorithms}
+       "idle": idle, "latency": latency, "algorithms": algorithms}

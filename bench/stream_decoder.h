@@ -1,5 +1,6 @@
-// Decodes what a subscriber of pubsub receives: a response head, then chunks whose data is
-// newline-terminated messages. Trusts its peer beyond the framing: for measuring only.
+// Decodes what a subscriber of pubsub receives: a response head, then chunks (or a body
+// that goes on until the end) whose data is messages. Trusts its peer beyond the framing: for
+// measuring only.
 #pragma once
 
 #include <algorithm>
@@ -11,12 +12,16 @@ namespace rivulet::bench {
 
 class StreamDecoder {
  public:
-  enum class State { kHead, kSize, kData, kDataEnd, kEnded, kBroken };
+  enum class State { kHead, kSize, kData, kDataEnd, kUnframed, kEnded, kBroken };
 
   /// Calls on_data(std::string_view) for each piece of chunk data in `bytes`.
   template <typename OnData>
   void Feed(std::string_view bytes, OnData&& on_data) {
     while (!bytes.empty() && state_ != State::kEnded && state_ != State::kBroken) {
+      if (state_ == State::kUnframed) {
+        on_data(bytes);
+        return;
+      }
       if (state_ == State::kData) {
         const std::size_t taken = std::min(left_, bytes.size());
         on_data(bytes.substr(0, taken));
@@ -45,7 +50,9 @@ class StreamDecoder {
       case State::kHead:
         if (is_first_line_) status_ok_ = line_.size() > 12 && line_.compare(8, 4, " 200") == 0;
         is_first_line_ = false;
-        if (line_.empty()) state_ = status_ok_ ? State::kSize : State::kBroken;
+        if (line_ == "Transfer-Encoding: chunked") is_chunked_ = true;
+        if (line_.empty() && status_ok_) state_ = is_chunked_ ? State::kSize : State::kUnframed;
+        if (line_.empty() && !status_ok_) state_ = State::kBroken;
         break;
       case State::kSize:
         left_ = 0;
@@ -72,8 +79,9 @@ class StreamDecoder {
   State state_ = State::kHead;
   bool is_first_line_ = true;
   bool status_ok_ = false;
-  std::size_t left_ = 0;  // of the chunk's data
-  std::string line_;      // the part of a framing line that has come
+  bool is_chunked_ = false;  // else the body goes on until the connection ends
+  std::size_t left_ = 0;     // of the chunk's data
+  std::string line_;         // the part of a framing line that has come
 };
 
 }  // namespace rivulet::bench

@@ -76,8 +76,10 @@ TEST_CASE("stream decoder: wrong framing and a refusal are seen") {
     return decoder.state();
   };
   CHECK(state_after("HTTP/1.1 503 Full\r\n\r\n") == StreamDecoder::State::kBroken);
-  CHECK(state_after("HTTP/1.1 200 OK\r\n\r\nxyz\r\n") == StreamDecoder::State::kBroken);
-  CHECK(state_after("HTTP/1.1 200 OK\r\n\r\n1\r\nab\r\n") == StreamDecoder::State::kBroken);
+  CHECK(state_after("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n") ==
+        StreamDecoder::State::kBroken);
+  CHECK(state_after("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n") ==
+        StreamDecoder::State::kBroken);
 }
 
 TEST_CASE("latency histogram: quantiles are at most 1/64 above the exact ones") {
