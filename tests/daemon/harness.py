@@ -26,6 +26,8 @@ import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN_DIR = os.path.abspath(os.environ.get("RIVULET_BIN_DIR", os.path.join(ROOT, "build", "bin")))
+# Sanitized programs keep what was freed for a while: their memory says nothing.
+IS_SANITIZED = "asan" in BIN_DIR
 SERVERS = ("pubsub", "simplequeue")
 PROGRAMS = ("pubsub", "simplequeue", "ps_to_http", "queuereader", "rivulet-journal")
 # Sanitized programs on a busy machine need longer to start; no test waits for it when all is well.

@@ -25,6 +25,9 @@ FREE_TEXT = {
     "root", "pid-file", "log-file", "allow-origin", "overflow-log", "header",
     "mget-item-sep", "mput-item-sep", "queuename", "failed-message-dir", "heartbeat-file",
     "filter-require", "filter-exclude", "user-agent", "data-path",
+    # These are read only where --pubsub-url is given; alone they are refused for that.
+    "blacklist-fields", "encrypted-fields", "expected-key", "expected-value",
+    "expected-value-regex", "hash-key-file", "source-auth-token-file", "source-offset-file",
 }
 BAD_VALUE = "no such value"
 # The common options of the servers, from the contract.

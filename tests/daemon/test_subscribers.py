@@ -121,11 +121,16 @@ class ManySubscribersTest(unittest.TestCase):
 
 
 class SlowSubscribersTest(unittest.TestCase):
-    def publish_lines(self, daemon, mib):
-        body = b"\n".join([LINE] * (MIB // 100))
+    def publish_lines(self, daemon, mib, readers):
+        """Publishes so many MiB, never more than two ahead of the readers: they are Python, too."""
+        count = MIB // 100
+        body = b"\n".join([LINE] * count)
         for _ in range(mib):
             self.assertEqual(post(daemon.url("/pub"), body).status, 200)
-        return mib * (MIB // 100)
+            self.published = getattr(self, "published", 0) + count
+            for reader in readers:
+                wait_until(lambda r=reader: r.lines > self.published - 2 * count, 30.0, "a reader that keeps up")
+        return mib * count
 
     def test_a_hundred_stalled_ones_change_nothing_for_the_others(self):
         with Daemon("pubsub", "--max-pending=8MiB") as daemon:
@@ -133,7 +138,7 @@ class SlowSubscribersTest(unittest.TestCase):
             before = daemon.resident_bytes()
             clients = [stalled(daemon.port, "?multipart=0") for _ in range(100)]
             wait_for_subscribers(daemon, 103)
-            count = self.publish_lines(daemon, 60)
+            count = self.publish_lines(daemon, 60, readers)
             for reader in readers:
                 wait_until(lambda r=reader: r.lines > count, 60.0, "all messages at a reader")
             wait_until(lambda: stats(daemon)["kicked_clients"] == 100, 20.0, "100 kicks")
@@ -147,13 +152,14 @@ class SlowSubscribersTest(unittest.TestCase):
     def test_one_that_reads_a_kib_a_second_beside_20_mib_a_second(self):
         for policy in ("kick", "skip"):
             with self.subTest(policy), Daemon("pubsub", "--max-pending=4MiB") as daemon:
+                self.published = 0
                 reader = Reader(daemon.port)
                 slow = stalled(daemon.port, "?multipart=0&slow=" + policy)
                 wait_for_subscribers(daemon, 2)
                 before = daemon.resident_bytes()
                 total = 0
                 for _ in range(4):
-                    total += self.publish_lines(daemon, 10)
+                    total += self.publish_lines(daemon, 10, [reader])
                     slow.recv(1024)
                 wait_until(lambda r=reader: r.lines > total, 60.0, "all messages at the reader")
                 self.assertLess(daemon.resident_bytes() - before, 12 * MIB)
@@ -271,11 +277,12 @@ class DrainTest(unittest.TestCase):
                 opcode, payload = ws.read_message()
                 if opcode == CLOSE:
                     self.assertEqual(struct.unpack("!H", payload[:2])[0], 1001)
+                    ws.send(CLOSE, payload)
                     break
                 messages.append(payload)
-            ws.close()
             thread.join()
             self.assertEqual(daemon.wait(), 0)
+            ws.close()
             bodies.append(b"\n".join(messages))
             for data in bodies:
                 for number in (0, acknowledged[-1]):

