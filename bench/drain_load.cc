@@ -44,11 +44,8 @@ Drain ReadAll(int fd, bool count_lines) {
     if (count_lines) {
       drain.lines += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
     }
-    tail = bytes.size() >= kLastChunk.size()
-               ? std::string(bytes.substr(bytes.size() - kLastChunk.size()))
-               : (tail + std::string(bytes))
-                     .substr(tail.size() + bytes.size() -
-                             std::min(kLastChunk.size(), tail.size() + bytes.size()));
+    tail.append(bytes.substr(bytes.size() - std::min(bytes.size(), kLastChunk.size())));
+    tail.erase(0, tail.size() - std::min(tail.size(), kLastChunk.size()));
     if (tail == kLastChunk) {
       drain.ended = true;
       return drain;

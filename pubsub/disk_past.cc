@@ -192,7 +192,7 @@ std::size_t DiskPast::Find(std::uint64_t offset) {
     if (offset < stretches_[near].first_offset) break;
     if (offset < stretches_[near].end_offset()) return last_found_ = near;
   }
-  const auto found = std::partition_point(
+  auto found = std::partition_point(
       stretches_.begin(), stretches_.end(),
       [offset](const Stretch& stretch) { return stretch.end_offset() <= offset; });
   return last_found_ = static_cast<std::size_t>(found - stretches_.begin());
@@ -227,7 +227,7 @@ Result<const RunReader::Found*> DiskPast::Search(const Stretch& stretch, std::ui
                                                  const RecordPlace& from, Spot* spot) {
   *spot = {from, 0};
   while (true) {
-    const auto found = reader_->Find(topic_, spot->place, stretch.end);
+    auto found = reader_->Find(topic_, spot->place, stretch.end);
     if (!found.ok() || *found == nullptr) return found;
     const MessageRun& run = (*found)->run;
     // A run with later ones may be one that was moved here behind what is sought.
@@ -258,14 +258,14 @@ Result<const RunReader::Found*> DiskPast::Seek(PastPlace* place, Spot* spot) {
   if (spot->place.segment == stretch.place.segment) {
     // Inside of a run nothing is to be searched.
     if (spot->inner > 0) {
-      const auto found = reader_->Find(topic_, spot->place, stretch.end);
+      auto found = reader_->Find(topic_, spot->place, stretch.end);
       if (!found.ok() || *found != nullptr) return found;
     } else if (spot->place.offset >= stretch.place.offset) {
-      const auto found = Search(stretch, place->offset, spot->place, spot);
+      auto found = Search(stretch, place->offset, spot->place, spot);
       if (!found.ok() || *found != nullptr) return found;
     }
   }
-  const auto found = Search(stretch, place->offset, stretch.place, spot);
+  auto found = Search(stretch, place->offset, stretch.place, spot);
   if (!found.ok() || *found != nullptr) return found;
   return Status(StatusCode::kCorrupt,
                 fmt::format("message {} of topic number {} is not in {} between bytes {} and {}",
@@ -275,7 +275,7 @@ Result<const RunReader::Found*> DiskPast::Seek(PastPlace* place, Spot* spot) {
 
 Result<std::optional<TopicMessage>> DiskPast::Next(PastPlace* place) {
   Spot spot;
-  const auto found = Seek(place, &spot);
+  auto found = Seek(place, &spot);
   if (!found.ok()) return found.status();
   if (*found == nullptr) return std::optional<TopicMessage>();
   const MessageRun& run = (*found)->run;
@@ -296,7 +296,7 @@ Result<std::optional<TopicMessage>> DiskPast::Next(PastPlace* place) {
 Status DiskPast::ReadOn(PastPlace* place, MessageVisitor* visitor) {
   while (true) {
     Spot spot;
-    const auto found = Seek(place, &spot);
+    auto found = Seek(place, &spot);
     if (!found.ok()) return found.status();
     if (*found == nullptr) return Status::Ok();
     const MessageRun& run = (*found)->run;
@@ -319,7 +319,7 @@ Status DiskPast::ReadOn(PastPlace* place, MessageVisitor* visitor) {
 
 Result<const RunReader::Found*> DiskPast::NextRun(PastPlace* place) {
   Spot spot;
-  const auto found = Seek(place, &spot);
+  auto found = Seek(place, &spot);
   if (!found.ok() || *found == nullptr) return found;
   place->offset = (*found)->run.first_offset;
   std::string_view rest = (*found)->run.messages;
@@ -332,7 +332,7 @@ Result<const RunReader::Found*> DiskPast::NextRun(PastPlace* place) {
 Result<PastPlace> DiskPast::At(std::uint64_t offset) {
   PastPlace place{std::max(offset, first_offset()), {0, 0, 0}};
   Spot spot;
-  const auto found = Seek(&place, &spot);
+  auto found = Seek(&place, &spot);
   if (!found.ok()) return found.status();
   if (*found != nullptr) SetSpot(spot, &place);
   return place;
@@ -371,7 +371,7 @@ Result<std::uint64_t> DiskPast::OffsetAtSequence(std::uint64_t sequence) {
 }
 
 std::uint64_t DiskPast::BytesFrom(std::uint64_t offset) const {
-  const auto found = std::partition_point(
+  auto found = std::partition_point(
       stretches_.begin(), stretches_.end(),
       [offset](const Stretch& stretch) { return stretch.end_offset() <= offset; });
   if (found == stretches_.end()) return 0;
