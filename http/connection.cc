@@ -51,7 +51,7 @@ void Connection::OnReadable() {
   if (state_ == State::kLingering) return;
   server_.now_ = server_.clock_.Now();
   const std::string_view data(buffer, static_cast<std::size_t>(got));
-  if (websocket_ != nullptr) return websocket_->Receive(data);
+  if (websocket_ != nullptr) return ReceiveWebSocket(data);
   if (state_ == State::kStreaming || state_ == State::kDeferred || !read_ahead_.empty()) {
     read_ahead_.append(data);
     if (state_ == State::kHead || state_ == State::kBody) {
@@ -83,7 +83,7 @@ std::size_t Connection::Serve(std::string_view input) {
     Flush(&server_.out_);
     if (state_ == State::kLingering) return input.size();
     if (websocket_ != nullptr) {
-      websocket_->Receive(input.substr(used));
+      ReceiveWebSocket(input.substr(used));
       used = input.size();
     }
     if (state_ == State::kStreaming && !blocked()) {
@@ -164,8 +164,9 @@ void Connection::CheckDeadline(MonoTime now) {
     case State::kLingering:
       if (hold_count_ == 0 && waited >= kLingerTime) Close();
       return;
-    case State::kDeferred:
     case State::kStreaming:
+      return CheckMessageRate(now);
+    case State::kDeferred:
     case State::kClosed:
       return;
   }

@@ -115,6 +115,8 @@ class Connection final : public Stream {
   void DrainUpload();
   void FailUpload(int status, std::string_view reason);
   void CheckBodyRate(MonoTime now);
+  void ReceiveWebSocket(std::string_view bytes);
+  void CheckMessageRate(MonoTime now);
 
   // Dispatching (connection_dispatch.cc).
   /// `handle` answers: it is called with a Request and a Reply.

@@ -1,4 +1,5 @@
-// The request bodies of Connection: gathered, or handed on as they come.
+// What comes to Connection behind a head: bodies, gathered or handed on as they come, and a
+// WebSocket's messages.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include "http/connection.h"
 #include "http/request.h"
 #include "http/server.h"
+#include "http/websocket_session.h"
 
 namespace rivulet {
 
@@ -23,6 +25,13 @@ int StatusOf(StatusCode code) {
     default:
       return 503;
   }
+}
+
+// "1KiB/s"
+std::string RateText(std::uint64_t bytes_per_second) {
+  constexpr std::uint64_t kKibibyte = 1024;
+  if (bytes_per_second % kKibibyte != 0) return fmt::format("{}B/s", bytes_per_second);
+  return fmt::format("{}KiB/s", bytes_per_second / kKibibyte);
 }
 
 }  // namespace
@@ -142,13 +151,28 @@ void Connection::CheckBodyRate(MonoTime now) {
   const std::uint64_t bytes = upload_ ? upload_bytes_ : body_.size();
   const auto earned = std::chrono::seconds(bytes / config.min_body_bytes_per_second);
   if (now - since_ < config.header_timeout + earned) return;
-  constexpr std::string_view kReason = "the body came slower than 1KiB/s";
+  const std::string reason =
+      "the body came slower than " + RateText(config.min_body_bytes_per_second);
   if (upload_) {
-    FailUpload(408, kReason);
+    FailUpload(408, reason);
   } else {
-    FailRequest(408, kReason);
+    FailRequest(408, reason);
   }
   Flush(&server_.out_);
+}
+
+void Connection::ReceiveWebSocket(std::string_view bytes) {
+  websocket_->Receive(bytes);
+  if (state_ == State::kStreaming) CheckMessageRate(server_.now_);
+}
+
+void Connection::CheckMessageRate(MonoTime now) {
+  if (websocket_ == nullptr) return;
+  if (!reading_) return websocket_->ForgivePace();  // it is we who do not read
+  const ServerConfig& config = server_.config_;
+  const std::uint64_t rate = config.min_body_bytes_per_second;
+  if (websocket_->KeepsPace(now, config.header_timeout, rate)) return;
+  websocket_->Refuse(kClosePolicy, "the message came slower than " + RateText(rate));
 }
 
 }  // namespace rivulet

@@ -161,11 +161,12 @@ bool Connection::Authorized(const Request& request) const {
 }
 
 void Connection::AddCorsHeaders(const Request& request, Reply& reply) const {
+  // Also where there is none: a cache must not give that answer to a page.
+  reply.AddHeader("Vary", "Origin");
   const auto origin = request.Header("Origin");
   if (!origin || !server_.OriginListed(*origin)) return;
   reply.AddHeader("Access-Control-Allow-Origin", server_.any_origin_ ? "*" : *origin);
   reply.AddHeader("Access-Control-Expose-Headers", kExposedFields);
-  reply.AddHeader("Vary", "Origin");
 }
 
 bool Server::OriginListed(std::string_view origin) const {

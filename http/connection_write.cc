@@ -16,8 +16,10 @@ namespace rivulet {
 namespace {
 
 constexpr std::size_t kPieces = 16;
-// What one stream may write before the others have their turn.
-constexpr std::size_t kStreamTurnBytes = 1024 * 1024;
+// What one stream may write, and how long it may take for that, before the others have their turn:
+// hundreds of them may replay at once.
+constexpr std::size_t kStreamTurnBytes = 128 * 1024;
+constexpr Duration kStreamTurn = std::chrono::microseconds(500);
 constexpr std::size_t kMaxReadAheadBytes = 64 * 1024;
 constexpr std::size_t kKeptBufferBytes = 1024 * 1024;
 constexpr std::string_view kLastChunk = "0\r\n\r\n";
@@ -198,8 +200,12 @@ void Connection::Pump() {
   if (pumping_) return;
   pumping_ = true;
   std::size_t written = 0;
+  MonoTime turn_end{};  // known once there is more than one part to write: most often there is not
   while (state_ == State::kStreaming && !blocked() && WriteStreamPart(&written)) {
-    if (written >= kStreamTurnBytes) SetBlocked(true);  // goes on when the loop comes by again
+    const MonoTime now = server_.clock_.Now();
+    if (turn_end == MonoTime{}) turn_end = now + kStreamTurn;
+    // Goes on when the loop comes by again.
+    if (written >= kStreamTurnBytes || now >= turn_end) SetBlocked(true);
   }
   pumping_ = false;
 }

@@ -91,9 +91,35 @@ void WebSocketSession::Receive(std::string_view bytes) {
     if (listens()) TakePayload({reinterpret_cast<const char*>(part.data), part.data_length});
   }
   input_ = {};
-  if (!listens() || (!in_frame_ && unread_bytes_ == 0)) frames_.reset();
+  if (!in_frame_ && unread_bytes_ == 0) frames_.reset();
   if (message_.empty()) std::string().swap(message_);
+  if (!listens()) FreeReceived();
   if (words_waiting() || close_received_) stream_->Wake();
+}
+
+// Of time and bytes only what is new counts, so that a fast beginning earns no long silence.
+bool WebSocketSession::KeepsPace(MonoTime now, Duration grace,
+                                 std::uint64_t min_bytes_per_second) {
+  if (!listens() || !half_received()) return true;
+  const auto earned = std::chrono::seconds(pace_bytes_ / min_bytes_per_second);
+  if (paced_ && earned < grace) return now - pace_since_ < grace + earned;
+  paced_ = true;
+  pace_since_ = now;
+  pace_bytes_ = 0;
+  return true;
+}
+
+void WebSocketSession::Refuse(std::uint16_t code, std::string_view reason) {
+  if (!listens()) return;
+  CloseWith(code, reason);
+  FreeReceived();
+  stream_->Wake();
+}
+
+void WebSocketSession::FreeReceived() {
+  frames_.reset();
+  std::string().swap(message_);
+  std::string().swap(control_);
 }
 
 std::size_t WebSocketSession::TakeInput(char* out, std::size_t max_bytes) {
@@ -140,6 +166,7 @@ void WebSocketSession::TakePayload(std::string_view payload) {
   if (IsControl(opcode_)) {
     control_.append(payload);
   } else {
+    pace_bytes_ += payload.size();
     const bool text = message_opcode_ == WSLAY_TEXT_FRAME;
     if (listener_ || text) message_.append(payload);
     if (text && !CheckText(final_ && frame_left_ == 0)) {
@@ -178,6 +205,7 @@ void WebSocketSession::EndFrame() {
       if (final_) EndMessage();
   }
   control_.clear();
+  if (message_opcode_ == 0) paced_ = false;
 }
 
 void WebSocketSession::EndMessage() {

@@ -9,10 +9,11 @@
 //   the client closes, or breaks the protocol   the frame in hand, our close frame, the end
 //   the source ends (its last bytes close)      what comes is dropped until the client's close, the
 //                                               end
+//   the client is too slow (KeepsPace)          as if it broke the protocol, by the connection
 // with two seconds for it, then the connection is cut.
 //
 // Memory: beside the message that is being received, 9 KiB while a frame is half received and 0.3
-// KiB otherwise. No I/O, no clock. Thread: the loop's.
+// KiB otherwise. No I/O; the time is told. Thread: the loop's.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +23,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "http/stream.h"
 #include "http/websocket.h"
 
@@ -42,6 +44,15 @@ class WebSocketSession final : public StreamSource, private Stream {
 
   /// The next bytes from the client, cut anywhere. After Attached().
   void Receive(std::string_view bytes);
+  /// Asked after each Receive(), and now and then: whether what is half received, a message or a
+  /// frame, goes on at `min_bytes_per_second` of payload, after `grace`, however fast it was before.
+  /// Control frames within a message are no part of it. True between messages.
+  bool KeepsPace(MonoTime now, Duration grace, std::uint64_t min_bytes_per_second);
+  /// The client could not be faster until now: the grace begins again.
+  void ForgivePace() { paced_ = false; }
+  /// Says close with this code and reason, once it may; what was gathered is freed, and nothing
+  /// more is heard. May end the stream.
+  void Refuse(std::uint16_t code, std::string_view reason);
 
   // StreamSource, for the connection.
   void Attached(Stream* stream) override;
@@ -63,6 +74,8 @@ class WebSocketSession final : public StreamSource, private Stream {
     void operator()(wslay_frame_context* context) const;
   };
 
+  // A frame, be it of its first bytes, or a message; not within Receive().
+  bool half_received() const { return frames_ != nullptr || message_opcode_ != 0; }
   bool listens() const { return close_.empty() && !close_received_; }
   bool words_waiting() const { return !pong_.empty() || !answer_.empty() || !close_.empty(); }
 
@@ -73,6 +86,7 @@ class WebSocketSession final : public StreamSource, private Stream {
   void EndMessage();
   void OnClose();
   bool CheckText(bool ends);
+  void FreeReceived();
   /// Says close with this code, once it may.
   void CloseWith(std::uint16_t code, std::string_view reason);
   void TakeWords();
@@ -96,6 +110,9 @@ class WebSocketSession final : public StreamSource, private Stream {
   std::uint8_t message_opcode_ = 0;  // text or binary; 0 between messages
   bool in_frame_ = false;
   bool final_ = false;  // the frame in hand ends its message
+  bool paced_ = false;  // what is half received must have come at a rate since pace_since_
+  MonoTime pace_since_;
+  std::uint64_t pace_bytes_ = 0;  // the message's payload since then
 
   // Sending.
   std::string pong_;

@@ -63,6 +63,7 @@ class PubsubApi final : private SubscriberObserver {
   std::unique_ptr<Upload> OpenUpload(const Request& request, Reply& reply);
   void PublishBySocket(const Request& request, Reply& reply);
   /// Publishes the body, all or nothing, and returns how many messages that was.
+  bool MayPublish(const Request& request, Reply& reply);
   Result<std::uint64_t> PublishBody(const Request& request, const PublishParams& params,
                                     Topic* topic);
   /// True when that was published before, and answered so.

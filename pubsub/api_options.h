@@ -16,7 +16,7 @@ struct PubsubOptions {
 
   std::uint64_t max_pending_bytes = 50ULL << 20;
   std::uint64_t max_topics = 1000;
-  std::uint64_t max_filters = 1000;
+  std::uint64_t max_filters = 256;
   std::uint64_t retain_bytes = kNotGiven;
   Duration retain_time{};
   Duration dedupe_window = std::chrono::minutes(10);

@@ -27,6 +27,7 @@ std::string_view BodyOf(const Request& request) {
 }  // namespace
 
 void PubsubApi::Publish(const Request& request, Reply& reply) {
+  if (!MayPublish(request, reply)) return;
   if (AsksForWebSocket(request)) return PublishBySocket(request, reply);
   const auto params = ParsePublish(request);
   if (!params.ok()) return Refuse(reply, params.status());
@@ -44,6 +45,22 @@ void PubsubApi::Publish(const Request& request, Reply& reply) {
   AnswerPublished(reply, published);
 }
 
+// A page of another origin could publish without asking, since such a POST needs no preflight. And
+// what is published while the daemon goes down nobody would hear any more.
+bool PubsubApi::MayPublish(const Request& request, Reply& reply) {
+  if (!daemon_.server().OriginAllowed(request)) {
+    reply.Error(403,
+                "Origin: pages of this origin may not publish; --allow-origin names those that "
+                "may");
+    return false;
+  }
+  if (durability_ == nullptr && daemon_.server().draining()) {
+    reply.Error(503, "the daemon is going down");
+    return false;
+  }
+  return true;
+}
+
 Result<std::uint64_t> PubsubApi::PublishBody(const Request& request, const PublishParams& params,
                                              Topic* topic) {
   const std::string_view body = BodyOf(request);
@@ -57,21 +74,26 @@ Result<std::uint64_t> PubsubApi::PublishBody(const Request& request, const Publi
                               FormatByteCount(Publisher::kMessageBytesBound)));
   }
   if (params.format == PublishParams::Format::kWhole) return publisher_.PublishMessage(topic, body);
-  if (params.format == PublishParams::Format::kLines) return publisher_.PublishLines(topic, body);
+  if (params.format == PublishParams::Format::kLines) {
+    if (Status status = Publisher::CheckLines(body); !status.ok()) return status;
+    return publisher_.PublishLines(topic, body);
+  }
   const auto messages = ParseFrames(body);
   if (!messages.ok()) return messages.status();
+  if (Status status = Publisher::CheckCount(messages->size()); !status.ok()) return status;
   for (const std::string_view message : *messages) publisher_.PublishMessage(topic, message);
   return messages->size();
 }
 
 std::unique_ptr<Upload> PubsubApi::OpenUpload(const Request& request, Reply& reply) {
+  if (!MayPublish(request, reply)) return nullptr;
   const auto params = ParsePublish(request);
   if (!params.ok()) {
     Refuse(reply, params.status());
     return nullptr;
   }
   // What must be seen whole before it is published is gathered.
-  if (request.method() == Method::kGet || !params->key.empty() ||
+  if (request.method() == Method::kGet || !params->key.empty() || request.Param("data") ||
       params->format == PublishParams::Format::kWhole) {
     return nullptr;
   }
@@ -91,11 +113,6 @@ std::unique_ptr<Upload> PubsubApi::OpenUpload(const Request& request, Reply& rep
 void PubsubApi::PublishBySocket(const Request& request, Reply& reply) {
   const auto params = ParsePublish(request);
   if (!params.ok()) return Refuse(reply, params.status());
-  if (!daemon_.server().OriginAllowed(request)) {
-    return reply.Error(403,
-                       "Origin: pages of this origin may not publish by WebSocket; --allow-origin "
-                       "names those that may");
-  }
   if (Status refused = publisher_.Admit(); !refused.ok()) return Refuse(reply, refused);
   if (const auto topic = publisher_.Find(params->topic); !topic.ok()) {
     return Refuse(reply, topic.status());

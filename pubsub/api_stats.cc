@@ -54,7 +54,8 @@ std::uint64_t PubsubApi::pending_bytes() const {
 }
 
 std::uint64_t PubsubApi::memory_bytes() const {
-  return topics_.memory_bytes() + (durability_ != nullptr ? durability_->pending_bytes() : 0);
+  return topics_.memory_bytes() + replay_buffer_.held_bytes() +
+         (durability_ != nullptr ? durability_->pending_bytes() : 0);
 }
 
 std::uint64_t PubsubApi::Sum(std::uint64_t (*read)(const Topic&)) const {

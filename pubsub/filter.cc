@@ -24,7 +24,7 @@ class FieldFilter final : public Filter {
     if (last_sequence_ == message.sequence) return last_kept_;
     last_sequence_ = message.sequence;
     last_kept_ = field_.Read(message.body) == JsonFieldReader::Found::kText &&
-                 MatchesAnywhere(*pattern_, field_.text());
+                 MatchesAnywhere(*pattern_, field_.text().substr(0, FilterSet::kMaxTextBytes));
     ++evaluated_;
     if (last_kept_) ++kept_;
     return last_kept_;

@@ -88,6 +88,9 @@ std::string PublishSocket::OnMessage(std::string_view payload, bool /*text*/) {
   Status refused = publisher_->Admit();
   auto topic = publisher_->Find(params_.topic);
   if (refused.ok() && !topic.ok()) refused = topic.status();
+  if (refused.ok() && params_.format == PublishParams::Format::kLines) {
+    refused = Publisher::CheckLines(payload);
+  }
   if (!refused.ok()) {
     answers_->Fail(refused);
     return {};

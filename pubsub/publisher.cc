@@ -1,5 +1,8 @@
 #include "pubsub/publisher.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -38,6 +41,20 @@ std::uint64_t Publisher::PublishMessage(Topic* topic, std::string_view body) {
   parts_.topics->Publish(topic, body, Now());
   parts_.received->Add();
   return 1;
+}
+
+Status Publisher::CheckCount(std::size_t messages) {
+  if (messages <= kMaxBodyMessages) return Status::Ok();
+  return {StatusCode::kTooLarge,
+          fmt::format("the body has {} messages: it must have at most {}; send it in parts, or "
+                      "chunked, which is published as it comes",
+                      messages, kMaxBodyMessages)};
+}
+
+Status Publisher::CheckLines(std::string_view body) {
+  if (body.size() <= kMaxBodyMessages) return Status::Ok();
+  const auto newlines = static_cast<std::size_t>(std::count(body.begin(), body.end(), '\n'));
+  return CheckCount(newlines + (body.back() == '\n' ? 0 : 1));
 }
 
 std::uint64_t Publisher::PublishLines(Topic* topic, std::string_view body) {

@@ -44,6 +44,13 @@ class Publisher {
   /// A single message has fewer bytes, in whatever way it comes: positions in a block and the
   /// journal's records are 31 bits wide.
   static constexpr std::size_t kMessageBytesBound = (1ULL << 31) - 64 * 1024;
+  /// Messages that one body may hold that was gathered before it is published: each costs some
+  /// bytes in every framing in use, however short it is, before anyone has a turn to read.
+  static constexpr std::size_t kMaxBodyMessages = 1 << 20;
+
+  /// kTooLarge for lines that are more than that. O(body), and nothing for a short one.
+  static Status CheckLines(std::string_view body);
+  static Status CheckCount(std::size_t messages);
 
   struct Parts {
     TopicSet* topics;

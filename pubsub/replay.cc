@@ -18,6 +18,26 @@ constexpr std::size_t kScannedMessageBytes = 64;
 
 }  // namespace
 
+const ReplayBuffer::LargeMessage* ReplayBuffer::FindLarge(std::uint64_t sequence, Framing framing,
+                                                          bool single) const {
+  const auto found = std::find_if(large.begin(), large.end(), [&](const LargeMessage& m) {
+    return m.sequence == sequence && m.framing == framing && m.single == single &&
+           !m.bytes.expired();
+  });
+  return found == large.end() ? nullptr : &*found;
+}
+
+void ReplayBuffer::AddLarge(LargeMessage message) {
+  std::erase_if(large, [](const LargeMessage& m) { return m.bytes.expired(); });
+  large.push_back(std::move(message));
+}
+
+std::uint64_t ReplayBuffer::held_bytes() const {
+  std::uint64_t held = kept_bytes;
+  for (const LargeMessage& message : large) held += message.bytes.expired() ? 0 : message.size;
+  return held;
+}
+
 Replay::Replay(TopicSet* set, Feed* feed, Framing framing, std::uint64_t until,
                ReplayBuffer* buffer)
     : set_(set),
@@ -297,24 +317,49 @@ Status Replay::Fill(std::size_t max_bytes) {
 // False: it does not fit any more.
 bool Replay::Put(const TopicMessage& message) {
   if (own_) return false;  // a large one
-  if (has_positions_) {
-    position_text_.clear();
-    feed_->WritePosition(message, &position_text_);
-  }
+  if (message.body.size() > ReplayBuffer::kBytes) return PutLarge(message);
+  WritePosition(message);
   const std::size_t bytes = EncodedBytes(framing_, position_text_, message.body);
-  char* out = buffer_->bytes.get() + batch_bytes_;
   if (bytes > room_bytes_ - batch_bytes_) {
     if (batch_bytes_ > 0) return false;
-    buffer_->owner = nullptr;
-    own_ = std::make_unique_for_overwrite<char[]>(bytes);
-    own_ends_.clear();
-    ends_ = &own_ends_;
-    out = own_.get();
+    if (bytes > ReplayBuffer::kBytes) return PutLarge(message);
+    room_bytes_ = bytes;
   }
-  Encode(framing_, position_text_, message.body, out);
+  Encode(framing_, position_text_, message.body, buffer_->bytes.get() + batch_bytes_);
   batch_bytes_ += bytes;
   ends_->push_back(batch_bytes_);
   return true;
+}
+
+// As Put(), of one that the buffer has no room for.
+bool Replay::PutLarge(const TopicMessage& message) {
+  if (batch_bytes_ > 0) return false;
+  const bool single = single_ || !has_positions_;
+  if (const auto* known = buffer_->FindLarge(message.sequence, framing_, single)) {
+    own_ = known->bytes.lock();
+    batch_bytes_ = known->size;
+  } else {
+    WritePosition(message);
+    batch_bytes_ = EncodedBytes(framing_, position_text_, message.body);
+    // Not make_shared: the weak pointer would keep the bytes.
+    own_ = std::make_unique_for_overwrite<char[]>(batch_bytes_);
+    Encode(framing_, position_text_, message.body, own_.get());
+    buffer_->AddLarge({.sequence = message.sequence,
+                       .framing = framing_,
+                       .single = single,
+                       .size = batch_bytes_,
+                       .bytes = own_});
+  }
+  buffer_->owner = nullptr;
+  own_ends_.assign(1, batch_bytes_);
+  ends_ = &own_ends_;
+  return true;
+}
+
+void Replay::WritePosition(const TopicMessage& message) {
+  if (!has_positions_) return;
+  position_text_.clear();
+  feed_->WritePosition(message, &position_text_);
 }
 
 std::uint64_t Replay::Consume(std::size_t bytes) {
@@ -331,6 +376,8 @@ std::uint64_t Replay::Consume(std::size_t bytes) {
 void Replay::KeepRest() {
   const std::size_t bytes = batch_bytes_ - message_sent_;
   own_ = std::make_unique_for_overwrite<char[]>(bytes);
+  kept_bytes_ = bytes;
+  buffer_->kept_bytes += bytes;
   std::memcpy(own_.get(), buffer_->bytes.get() + message_sent_, bytes);
   own_ends_.clear();
   for (std::size_t i = ended_; i < ends_->size(); ++i) {
@@ -346,6 +393,7 @@ void Replay::KeepRest() {
 void Replay::DropBatch() {
   if (buffer_->owner == this) buffer_->owner = nullptr;
   own_.reset();
+  buffer_->kept_bytes -= std::exchange(kept_bytes_, 0);
   own_ends_ = {};
   ends_ = nullptr;
   batch_bytes_ = sent_ = message_sent_ = ended_ = 0;

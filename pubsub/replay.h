@@ -5,7 +5,8 @@
 // What is sent is read from the pasts and encoded, up to 64 KiB at a time, into one buffer that all
 // replays share. A replay whose socket did not take all of it keeps the rest as its own once
 // another one needs the buffer: the pasts may let go of those messages before the socket can take
-// more. A message larger than the buffer is encoded into memory of its own while it is sent.
+// more. A message larger than the buffer is encoded into memory of its own, once for all replays
+// that are at it, and held until the last of them has sent it.
 //
 // A feed of several topics is replayed in the order of publishing (by sequence).
 //
@@ -50,12 +51,30 @@ struct ReplayStart {
   WallTime time{};
 };
 
-/// Shared by all replays.
+/// Shared by all replays of a TopicSet.
 struct ReplayBuffer {
   static constexpr std::size_t kBytes = 64 * 1024;
+  /// An encoded message larger than kBytes, for as long as a replay holds it.
+  struct LargeMessage {
+    std::uint64_t sequence = 0;
+    Framing framing{};
+    bool single = false;  // its position is of one topic, or not written
+    std::size_t size = 0;
+    std::weak_ptr<char[]> bytes;
+  };
+
+  /// nullptr if no replay holds it now. O(large messages held).
+  const LargeMessage* FindLarge(std::uint64_t sequence, Framing framing, bool single) const;
+  /// Forgets those that nobody holds any more. O(large messages held).
+  void AddLarge(LargeMessage message);
+  /// What replays hold beside `bytes`. O(large messages held).
+  std::uint64_t held_bytes() const;
+
   std::unique_ptr<char[]> bytes = std::make_unique_for_overwrite<char[]>(kBytes);
   std::vector<std::size_t> ends;  // of the messages in it
   Replay* owner = nullptr;        // whose unsent bytes it holds
+  std::uint64_t kept_bytes = 0;   // by replays, of what was in it
+  std::vector<LargeMessage> large;
 };
 
 class Replay final : private MessageVisitor {
@@ -65,7 +84,7 @@ class Replay final : private MessageVisitor {
     bool splits_message = false;  // they end inside a message
   };
   /// Of bodies that a filter lets go in one Gather() that finds nothing.
-  static constexpr std::size_t kMaxScanBytes = 1024 * 1024;
+  static constexpr std::size_t kMaxScanBytes = 128 * 1024;
 
   /// `set`, `feed` and `buffer` must outlive it. `until`: the position of the first message that is
   /// not sent any more.
@@ -138,6 +157,8 @@ class Replay final : private MessageVisitor {
 
   Status Fill(std::size_t max_bytes);
   bool Put(const TopicMessage& message);
+  bool PutLarge(const TopicMessage& message);
+  void WritePosition(const TopicMessage& message);
   void KeepRest();
   void DropBatch();
   bool holds_batch() const { return sent_ < batch_bytes_; }
@@ -172,7 +193,8 @@ class Replay final : private MessageVisitor {
   std::size_t message_sent_ = 0;  // where the message begins in which sent_ stands
   std::size_t ended_ = 0;         // messages that were sent
   std::vector<std::size_t>* ends_ = nullptr;
-  std::unique_ptr<char[]> own_;
+  std::shared_ptr<char[]> own_;  // a large message, of all who send it, or what was kept
+  std::size_t kept_bytes_ = 0;   // of the latter
   std::vector<std::size_t> own_ends_;
   std::string position_text_;
 };

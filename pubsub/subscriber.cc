@@ -45,6 +45,9 @@ Subscriber::~Subscriber() {
 }
 
 Status Subscriber::Start(const ReplayStart& start) {
+  if (config_.until != Subscription::kNoEnd && !feed_->selection().single()) {
+    shared_.topics->WatchEnds(feed_);
+  }
   bool at_end = false;
   bool caught_up = true;
   if (start.kind == ReplayStart::Kind::kNow) {

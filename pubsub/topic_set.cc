@@ -168,12 +168,29 @@ void TopicSet::FreeDropped() {
   std::erase_if(dropped_, [this](const std::unique_ptr<Feed>& feed) {
     if (feed->references_ > 0) return false;
     if (feed->delivery_due_) std::erase(due_, feed.get());
+    std::erase(ending_, feed.get());
     return true;
+  });
+}
+
+void TopicSet::WatchEnds(Feed* feed) {
+  if (std::find(ending_.begin(), ending_.end(), feed) == ending_.end()) ending_.push_back(feed);
+}
+
+// Its own messages mark a feed's ends by themselves.
+void TopicSet::MarkEnds() {
+  std::erase_if(ending_, [this](Feed* feed) {
+    if (feed->first_until_ <= end_sequence_) {
+      feed->MarkEnds(end_sequence_);
+      if (!std::exchange(feed->delivery_due_, true)) due_.push_back(feed);
+    }
+    return feed->subscribers() == 0;
   });
 }
 
 void TopicSet::Deliver(std::uint64_t max_pending_bytes) {
   assert(!delivering_);
+  if (!ending_.empty()) MarkEnds();
   delivering_ = true;
   std::swap(due_, delivered_);
   for (Feed* feed : delivered_) {

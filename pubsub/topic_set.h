@@ -68,6 +68,10 @@ class TopicSet {
   /// itself stays until all its subscriptions are destroyed. Nothing happens when somebody listens.
   void Drop(Feed* feed);
 
+  /// A subscription of this feed, which is of several topics, ends at a sequence that a message of
+  /// another topic may reach: Deliver() looks after it.
+  void WatchEnds(Feed* feed);
+
   /// Feed::Deliver of each feed that was appended to. Whoever is told may make and drop feeds.
   void Deliver(std::uint64_t max_pending_bytes);
   /// Lets go of what is too old at `now`, of pasts in memory, and of feeds that nobody has any
@@ -95,6 +99,7 @@ class TopicSet {
 
  private:
   Result<Topic*> GetSparing(std::string_view name, const Selection* spared);
+  void MarkEnds();
   bool ForgetOne(const Selection* spared);
   Topic* Make(std::string_view name, std::uint32_t number, std::uint64_t next_offset);
   std::unique_ptr<Past> MakePast(Topic* topic);
@@ -110,6 +115,7 @@ class TopicSet {
   std::map<std::string, std::unique_ptr<Feed>, std::less<>> feeds_;  // by selection and filter
   std::vector<std::unique_ptr<Feed>> dropped_;  // not found any more, and soon freed
   std::vector<Feed*> due_;
+  std::vector<Feed*> ending_;     // of WatchEnds
   std::vector<Feed*> delivered_;  // while Deliver() runs
   bool delivering_ = false;
   std::uint32_t next_number_ = 0;

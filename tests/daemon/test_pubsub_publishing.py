@@ -159,6 +159,19 @@ class PutTest(PubsubTest):
         self.assertIsNone(post(self.daemon.url("/pub"), b"").header("X-Offset"))
 
 
+class ManyMessagesTest(PubsubTest):
+    def test_a_body_has_a_million_messages_at_most(self):
+        limit = 1 << 20
+        for body, status in ((b"\n" * limit, 200), (b"\n" * (limit + 1), 413), (b"\n" * limit + b"x", 413)):
+            answer = post(self.daemon.url("/pub"), body)
+            self.assertEqual(answer.status, status, len(body))
+        self.assertEqual(answer.text, "the body has 1048577 messages: it must have at most 1048576; send it in parts, or "
+                                      "chunked, which is published as it comes\n")
+        frames = b"0\n\n" * (limit + 1)
+        self.assertEqual(post(self.daemon.url("/pub?format=framed"), frames).status, 413)
+        self.assertEqual(get(self.daemon.url("/topics")).json()[0]["next_offset"], limit)
+
+
 class KeyTest(unittest.TestCase):
     def publish(self, daemon, body, key, query=""):
         return post(daemon.url("/pub" + query), body, {"Idempotency-Key": key})
@@ -335,7 +348,7 @@ class DurableTest(unittest.TestCase):
 
 
 class OriginTest(unittest.TestCase):
-    def test_pages_of_other_origins_may_not_listen_nor_publish_by_socket(self):
+    def test_pages_of_other_origins_may_not_listen_nor_publish(self):
         with Daemon("pubsub", "--allow-origin=https://ok.example") as daemon:
             for path in ("/sub?format=sse", "/sub?multipart=0"):
                 answer = get(daemon.url(path), {"Origin": "https://evil.example"})
@@ -348,6 +361,11 @@ class OriginTest(unittest.TestCase):
             for path in ("/sub", "/pub"):
                 answer = get(daemon.url(path), {**upgrade, "Origin": "https://evil.example"})
                 self.assertEqual(answer.status, 403)
+            # A page may send such a POST without asking first.
+            for body in (b"x", b"", None):
+                answer = request("POST", daemon.url("/pub"), body, {"Origin": "https://evil.example"})
+                self.assertEqual(answer.status, 403)
+            self.assertEqual(post(daemon.url("/pub?topic=allowed"), b"x", {"Origin": "https://ok.example"}).status, 200)
             self.assertEqual(get(daemon.url("/clients")).text, "no /sub connections\n")
             # Nor does asking make a topic.
             names = [topic["name"] for topic in get(daemon.url("/topics")).json()]

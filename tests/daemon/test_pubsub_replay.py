@@ -183,6 +183,17 @@ class TopicsTest(PubsubTest):
         wait_until(lambda: self.stats()["filters"] == 0)
 
 
+class EndOfSeveralTopicsTest(PubsubTest):
+    OPTIONS = ("--retain-bytes=1MiB",)
+
+    def test_an_until_is_reached_by_a_message_of_any_topic(self):
+        post(self.daemon.url("/pub?topic=a"), b"1\n2")
+        with Subscriber(self.daemon.port, "?topic=a,b&format=lines&since=earliest&until=4") as live:
+            live.expect(self, b"1\n2\n")
+            post(self.daemon.url("/pub?topic=c"), b"3\n4\n5")
+            self.assertEqual(live.read_to_end(), b"")
+
+
 class RetentionTest(unittest.TestCase):
     def test_without_retention_nothing_is_kept(self):
         with Daemon("pubsub") as daemon:
