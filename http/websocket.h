@@ -17,10 +17,10 @@
 //
 // A client that does not read is heard all the same, and costs the newest pong and the newest
 // answer; that it stays behind is its source's business. A WebSocket has no idle timeout: TCP
-// keepalive finds who has gone (about two minutes). But a message or frame that has begun must go on as
-// a body must (promise P8): after header_timeout of grace at min_body_bytes_per_second, however fast
-// it was before, and control frames within it do not count; else it is dropped, and the connection
-// ended by close 1008.
+// keepalive finds who has gone (about two minutes). But a message or frame that has begun must go
+// on as a body must (promise P8): after header_timeout of grace at min_body_bytes_per_second,
+// however fast it was before, and control frames within it do not count; else it is dropped, and
+// the connection ended by close 1008.
 //
 // Memory: beside the message that is being received, 9 KiB while a frame is half received and 0.3
 // KiB otherwise. Thread: the loop's.

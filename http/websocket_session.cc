@@ -98,8 +98,7 @@ void WebSocketSession::Receive(std::string_view bytes) {
 }
 
 // Of time and bytes only what is new counts, so that a fast beginning earns no long silence.
-bool WebSocketSession::KeepsPace(MonoTime now, Duration grace,
-                                 std::uint64_t min_bytes_per_second) {
+bool WebSocketSession::KeepsPace(MonoTime now, Duration grace, std::uint64_t min_bytes_per_second) {
   if (!listens() || !half_received()) return true;
   const auto earned = std::chrono::seconds(pace_bytes_ / min_bytes_per_second);
   if (paced_ && earned < grace) return now - pace_since_ < grace + earned;

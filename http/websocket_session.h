@@ -45,8 +45,8 @@ class WebSocketSession final : public StreamSource, private Stream {
   /// The next bytes from the client, cut anywhere. After Attached().
   void Receive(std::string_view bytes);
   /// Asked after each Receive(), and now and then: whether what is half received, a message or a
-  /// frame, goes on at `min_bytes_per_second` of payload, after `grace`, however fast it was before.
-  /// Control frames within a message are no part of it. True between messages.
+  /// frame, goes on at `min_bytes_per_second` of payload, after `grace`, however fast it was
+  /// before. Control frames within a message are no part of it. True between messages.
   bool KeepsPace(MonoTime now, Duration grace, std::uint64_t min_bytes_per_second);
   /// The client could not be faster until now: the grace begins again.
   void ForgivePace() { paced_ = false; }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "tests/unit/http/websocket_peer.h"
 
 using namespace rivulet;
@@ -231,4 +232,92 @@ TEST_CASE("websocket: without a listener messages are read over, and still check
   CHECK(peer.sent.empty());
   peer.Receive(ClientFrame(kText, "\xff"));
   CHECK(peer.Frames()->back().close_code() == 1007);
+}
+
+TEST_CASE("websocket: what is half received must go on at its pace, and nothing else must") {
+  constexpr auto kGrace = std::chrono::seconds(10);
+  FakeClock clock;
+  Listening l;
+  const auto keeps_pace = [&] { return l.peer.session.KeepsPace(clock.Now(), kGrace, 1024); };
+  const auto goes_on = [&](std::string_view bytes) {
+    l.peer.Receive(bytes);
+    return keeps_pace();
+  };
+  const auto slow_after = [&](Duration silence) {
+    clock.Advance(silence - std::chrono::milliseconds(1));
+    if (!keeps_pace()) return false;
+    clock.Advance(std::chrono::milliseconds(1));
+    return !keeps_pace();
+  };
+  SUBCASE("nothing is half received") {
+    CHECK(goes_on({}));
+    clock.Advance(std::chrono::hours(10));
+    CHECK(goes_on(ClientFrame(kText, std::string(100'000, 'x')) + ClientFrame(kPing, "p")));
+    clock.Advance(std::chrono::hours(10));
+    CHECK(keeps_pace());
+  }
+  SUBCASE("a byte of a header, a half frame, half a control frame, a fragment, an empty one") {
+    const std::string frame = ClientFrame(kBinary, "some");
+    const std::vector<std::string> halves{
+        frame.substr(0, 1), frame.substr(0, 7), ClientFrame(kPing, "ping").substr(0, 8),
+        ClientFrame(kText, "frag", NotFinal()), ClientFrame(kText, "", NotFinal())};
+    for (const std::string& half : halves) {
+      CAPTURE(half);
+      Listening each;
+      each.peer.Receive(half);
+      const MonoTime begin = clock.Now();
+      CHECK(each.peer.session.KeepsPace(begin, kGrace, 1024));
+      const MonoTime late = begin + kGrace;
+      CHECK(each.peer.session.KeepsPace(late - std::chrono::milliseconds(1), kGrace, 1024));
+      CHECK_FALSE(each.peer.session.KeepsPace(late, kGrace, 1024));
+    }
+  }
+  SUBCASE("payload earns time") {
+    CHECK(goes_on(ClientFrame(kText, "a", NotFinal())));
+    CHECK(goes_on(ClientFrame(kContinuation, std::string(5 * 1024, 'x'), NotFinal())));
+    CHECK(slow_after(std::chrono::seconds(15)));
+  }
+  SUBCASE("control frames earn none") {
+    CHECK(goes_on(ClientFrame(kText, "a", NotFinal())));
+    for (int i = 0; i < 9; ++i) {
+      clock.Advance(std::chrono::seconds(1));
+      for (int k = 0; k < 20; ++k) CHECK(goes_on(ClientFrame(kPing, std::string(125, 'p'))));
+    }
+    CHECK(slow_after(std::chrono::seconds(1)));
+  }
+  SUBCASE("a fast beginning earns no long silence") {
+    const std::string frame = ClientFrame(kBinary, std::string(8U << 20, 'x'));
+    CHECK(goes_on(std::string_view(frame).substr(0, 7U << 20)));
+    CHECK(goes_on(std::string_view(frame).substr(7U << 20, 900'000)));
+    CHECK(slow_after(std::chrono::seconds(10)));
+  }
+  SUBCASE("each message has its own time, however they are cut") {
+    for (int i = 0; i < 10; ++i) {
+      CHECK(goes_on(ClientFrame(kText, "x", NotFinal())));
+      clock.Advance(std::chrono::seconds(6));
+      CHECK(goes_on(ClientFrame(kContinuation, "y") + ClientFrame(kText, "x", NotFinal())));
+      clock.Advance(std::chrono::seconds(6));
+      CHECK(goes_on(ClientFrame(kContinuation, "y")));
+    }
+    CHECK(l.heard.messages.size() == 20);
+  }
+  SUBCASE("time in which the client was not read is not its own") {
+    CHECK(goes_on(ClientFrame(kText, "a", NotFinal())));
+    clock.Advance(std::chrono::seconds(100));
+    l.peer.session.ForgivePace();
+    CHECK(keeps_pace());
+    CHECK(slow_after(std::chrono::seconds(10)));
+  }
+}
+
+TEST_CASE("websocket: a client that is refused is told why, and is not heard any more") {
+  Listening l;
+  l.peer.Receive(ClientFrame(kText, "half", NotFinal()));
+  l.peer.session.Refuse(kClosePolicy, "too slow");
+  CHECK(*l.peer.Frames() == std::vector<ServerFrame>{{kClose, CloseCode(1008) + "too slow"}});
+  CHECK(l.peer.ended);
+  REQUIRE(l.peer.end_within);
+  CHECK(*l.peer.end_within == std::chrono::seconds(2));
+  l.peer.session.Receive(ClientFrame(kContinuation, "whole"));
+  CHECK(l.heard.messages.empty());
 }

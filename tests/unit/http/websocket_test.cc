@@ -33,6 +33,7 @@ struct Echo final : StreamSource, WebSocketListener {
     ended_ = true;
   }
   std::string OnMessage(std::string_view payload, bool text) override {
+    if (payload == "pause") stream_->PauseReading(true);
     bytes_ += WebSocketFrame(text ? WebSocketOpcode::kText : WebSocketOpcode::kBinary, payload);
     stream_->Wake();
     return {};
@@ -61,12 +62,14 @@ struct Fixture {
   MetricRegistry metrics;
   Router router{&metrics};
   Recorder::Heard heard;
+  Echo* last_echo = nullptr;
   std::uint64_t mark = 0;
   std::unique_ptr<Server> server;
 
   explicit Fixture(ServerConfig config = {}) {
-    router.Add(kLooks, "/echo", [](const Request&, Reply& reply) {
+    router.Add(kLooks, "/echo", [this](const Request&, Reply& reply) {
       auto echo = std::make_unique<Echo>();
+      last_echo = echo.get();
       auto forwarder = std::make_unique<Forwarder>(echo.get());
       reply.AddHeader("X-Offset", "7");
       reply.WebSocket(std::move(echo), std::move(forwarder), {});
@@ -83,6 +86,9 @@ struct Fixture {
   }
   void RunSome() {
     for (int i = 0; i < 10; ++i) loop.RunOnce(std::chrono::milliseconds(1));
+  }
+  void RunSweeps() {
+    for (int i = 0; i < 2; ++i) loop.RunOnce(std::chrono::milliseconds(300));
   }
   void RunUntil(const std::function<bool()>& reached) {
     for (int i = 0; i < 5000 && !reached(); ++i) loop.RunOnce(std::chrono::milliseconds(1));
@@ -278,6 +284,62 @@ TEST_CASE(
   client.Close();
   f.RunUntil([&f] { return f.heard.destroyed; });
   CHECK(f.server->connections() == 0);
+}
+
+TEST_CASE("websocket: a message that comes too slowly ends the connection with 1008") {
+  ServerConfig config;
+  std::string rate = "1KiB/s";
+  SUBCASE("of the usual rate") {}
+  SUBCASE("of another rate") {
+    config.min_body_bytes_per_second = 1500;
+    rate = "1500B/s";
+  }
+  Fixture f(config);
+  LoopClient client(f.loop, f.server->bound());
+  const std::string half = ClientFrame(kBinary, std::string(1U << 20, 'x')).substr(0, 900'000);
+  client.Send(Handshake("/listen") + ClientFrame(kText, "whole") + half);
+  client.ReadUntil("\r\n\r\n");
+  f.RunUntil([&f] { return f.heard.messages.size() == 1; });
+  f.RunSome();
+  f.clock.Advance(std::chrono::seconds(9));
+  f.RunSweeps();
+  CHECK(client.ReadNow().empty());
+  f.clock.Advance(std::chrono::seconds(12));  // the last bytes may have earned up to ten
+  const std::vector<ServerFrame> told{
+      {kClose, CloseCode(1008) + "the message came slower than " + rate}};
+  CHECK(*ReadFrames(client.ReadToClose()) == told);
+  CHECK(f.heard.destroyed);
+  CHECK(f.server->connections() == 1);  // a client that does not go is cut
+  f.clock.Advance(std::chrono::milliseconds(2100));
+  f.RunUntil([&f] { return f.server->connections() == 0; });
+}
+
+TEST_CASE("websocket: at 1 KiB/s a message may take as long as it takes") {
+  Fixture f;
+  LoopClient client(f.loop, f.server->bound());
+  client.Send(Handshake("/listen") + ClientFrame(kText, "x", NotFinal()));
+  for (int i = 0; i < 6; ++i) {
+    f.clock.Advance(std::chrono::seconds(10));
+    client.Send(ClientFrame(kContinuation, std::string(10'500, 'x'), NotFinal()));
+    f.loop.RunOnce(std::chrono::milliseconds(300));
+  }
+  client.Send(ClientFrame(kContinuation, "y"));
+  f.RunUntil([&f] { return f.heard.messages.size() == 1; });
+  CHECK(f.heard.messages[0].first.size() == 63'002);
+}
+
+TEST_CASE("websocket: a client that is not read may be late with its message") {
+  Fixture f;
+  LoopClient client(f.loop, f.server->bound());
+  client.Send(Handshake("/echo") + ClientFrame(kText, "pause") +
+              ClientFrame(kText, "h", NotFinal()));
+  client.ReadUntil("pause");
+  client.Send(ClientFrame(kContinuation, "alf"));
+  f.clock.Advance(std::chrono::seconds(100));
+  f.loop.RunOnce(std::chrono::milliseconds(300));
+  REQUIRE(client.ReadNow().empty());
+  f.last_echo->stream_->PauseReading(false);
+  CHECK(client.ReadUntil("half") == "\x81\x04half");
 }
 
 TEST_CASE(
