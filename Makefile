@@ -32,7 +32,7 @@ CXX := clang++
 WARNINGS := -Wall -Wextra
 endif
 CPPFLAGS += -I. -isystem third_party/include -D_FILE_OFFSET_BITS=64 -DRAPIDJSON_HAS_STDSTRING=1
-CXXFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+CXXFLAGS_release := -O2 -g1 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 # g++ 12 warns of the standard library's own uninitialized members where code is instrumented.
 CXXFLAGS_asan := -O1 -g1 -Wno-maybe-uninitialized -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS
 CXXFLAGS_tsan := -O1 -g1 -Wno-maybe-uninitialized -fsanitize=thread

@@ -41,6 +41,8 @@ trap 'exit 143' TERM HUP
 
 fail() {
   local log
+  # Ctrl-C reaches the programs, too: whoever was interrupted looks for no other reason.
+  sleep 0.2
   [ -t 1 ] && printf '\r\033[K'
   echo "demo: $1" >&2
   for log in "$work"/*.err; do

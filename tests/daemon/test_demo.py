@@ -147,8 +147,8 @@ class DemoTest(unittest.TestCase):
                             break  # it plays
                     self.assertGreater(len(processes_of(folder)), 4)
                     os.killpg(demo.pid, number)
-                    demo.stdout.read()
-                    self.assertEqual(demo.wait(timeout=30), 128 + number)
+                    said = demo.stdout.read()
+                    self.assertEqual(demo.wait(timeout=30), 128 + number, said)
                 finally:
                     if demo.poll() is None:
                         demo.kill()
