@@ -38,7 +38,7 @@ CXXFLAGS_asan := -O1 -g1 -Wno-maybe-uninitialized -fsanitize=address,undefined -
 CXXFLAGS_tsan := -O1 -g1 -Wno-maybe-uninitialized -fsanitize=thread
 CXXFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 # Tests are compiled more often than they run.
-$(BUILD)/obj/tests/%.o: CXXFLAGS_release := -O1 -g1
+$(BUILD)/obj/tests/%.o: CXXFLAGS_release := -O0 -g1
 $(BUILD)/obj/tests/%.o: CXXFLAGS_asan := $(subst -O1,-O0,$(CXXFLAGS_asan))
 CXXFLAGS_ALL = -std=c++20 -fPIC -pthread $(WARNINGS) $(CXXFLAGS_$(FLAVOUR)) $(CXXFLAGS)
 LDFLAGS_asan := -fsanitize=address,undefined
