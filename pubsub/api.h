@@ -99,7 +99,6 @@ class PubsubApi final : private SubscriberObserver {
   void AppendJournalJson(std::string* out) const;
   void AddMetrics();
   void WriteTopicMetrics(std::string* out) const;
-  void WriteJournalMetrics(std::string* out) const;
   std::uint64_t received_since_reset() const { return received_.value() - received_at_reset_; }
   std::uint64_t sent_since_reset() const { return sent_.value() - sent_at_reset_; }
   std::uint64_t kicked() const;

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "journal/journal_report.h"
 #include "pubsub/topic_set.h"
 
 namespace rivulet {
@@ -17,15 +18,6 @@ constexpr std::uint64_t kMinSegmentBytes = 64ULL << 10;
 // A run that gathers is appended when it has so many bytes.
 constexpr std::size_t kRunBytes = DiskPast::kStretchBytes;
 constexpr Duration kTrimEach = std::chrono::seconds(1);
-constexpr Duration kTellEach = std::chrono::seconds(1);
-
-std::string Megabytes(std::uint64_t bytes) {
-  return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
-}
-
-std::string Counted(std::uint64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
 
 // Of a record in its batch.
 std::uint64_t FramedBytes(std::uint64_t bytes) {
@@ -34,26 +26,9 @@ std::uint64_t FramedBytes(std::uint64_t bytes) {
   return framed;
 }
 
-// Tells how far the recovery of that folder is, once a second.
-RecoveryProgress ProgressLog(const std::string& path, const Clock& clock) {
-  return [&path, &clock, next = clock.Now() + kTellEach](std::uint64_t done,
-                                                         std::uint64_t total) mutable {
-    if (clock.Now() < next) return;
-    next = clock.Now() + kTellEach;
-    LogInfo("recovering {}: {} % of {}", path, total == 0 ? 100 : done * 100 / total,
-            Megabytes(total));
-  };
-}
-
 void LogRecovery(const std::string& path, const RestoredTopics& restored,
                  const RecoveryReport& report, Duration took) {
-  if (report.bad_places > 0) {
-    LogWarning("{}: {} bytes in {} were damaged, and set aside in .bad files", path,
-               report.bad_bytes, Counted(report.bad_places, "place"));
-  }
-  if (!report.cut_at.empty()) {
-    LogWarning("{}: an unfinished end was cut: {} bytes", report.cut_at, report.cut_bytes);
-  }
+  LogRepairs(path, report);
   LogInfo("recovered {} ({}) and {} in {} from {} in {} in {} ms",
           Counted(restored.messages, "message"), Megabytes(restored.bytes),
           Counted(restored.keys, "key"), Counted(restored.topics, "topic"), Megabytes(report.bytes),
@@ -158,7 +133,7 @@ Status TopicDurability::OpenJournal(const Opener& opener) {
     if (!sync.ok()) return InvalidArgument("--sync: " + sync.status().message());
     config.sync = *sync;
   }
-  config.progress = ProgressLog(options_.data_path, clock_);
+  config.progress = RecoveryProgressLog(options_.data_path, clock_);
 
   const MonoTime start = clock_.Now();
   TopicRestorer restorer(topics_, keys_, options_.salvage);

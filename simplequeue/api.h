@@ -124,7 +124,6 @@ class QueueApi {
   void AppendQueuesJson(std::string* out) const;
   void AppendJournalJson(std::string* out) const;
   void WriteMetrics(std::string* out) const;
-  void WriteJournalMetrics(std::string* out) const;
 
   /// The queue the request names, made if need be; nullptr after an error was answered.
   Queue* QueueToPut(const Request& request, Reply& reply);

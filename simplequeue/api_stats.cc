@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "http/reply.h"
 #include "http/request.h"
+#include "journal/journal_report.h"
 #include "simplequeue/api.h"
 #include "simplequeue/durability.h"
 
@@ -166,31 +167,12 @@ void QueueApi::WriteMetrics(std::string* out) const {
   WriteMetricHeader(out, "rivulet_queue_memory_bytes", "Memory that holds messages.", "gauge");
   WriteMetricSample(out, "rivulet_queue_memory_bytes", {},
                     static_cast<double>(queues_.allocated_bytes()));
-  if (durability_ != nullptr) WriteJournalMetrics(out);
-}
-
-void QueueApi::WriteJournalMetrics(std::string* out) const {
-  const Journal& journal = durability_->journal();
-  const Journal::Stats& stats = journal.stats();
-  const auto sample = [out](const char* name, const char* type, const char* help,
-                            std::uint64_t value) {
-    WriteMetricHeader(out, name, help, type);
-    WriteMetricSample(out, name, {}, static_cast<double>(value));
-  };
-  sample("rivulet_journal_bytes", "gauge", "Bytes of the files in the data path.",
-         journal.disk_bytes());
-  sample("rivulet_journal_segments", "gauge", "Segments in the data path.",
-         journal.open_segment() - journal.oldest_segment() + 1);
-  sample("rivulet_journal_commits_total", "counter", "Groups of changes made safe.", stats.commits);
-  sample("rivulet_journal_records_total", "counter", "Changes written.", stats.records);
-  sample("rivulet_journal_last_group", "gauge", "Changes in the last group.", stats.last_group);
-  sample("rivulet_journal_failures_total", "counter", "Writes and syncs that failed.",
-         stats.failures);
-  sample("rivulet_journal_cleaned_messages_total", "counter",
-         "Messages written again so that a segment could go.", durability_->cleaned_messages());
-  WriteMetricHeader(out, "rivulet_journal_sync_duration_seconds", "Time of one fdatasync.",
-                    "histogram");
-  WriteMetricHistogram(out, "rivulet_journal_sync_duration_seconds", {}, journal.sync_latency());
+  if (durability_ == nullptr) return;
+  WriteJournalMetrics(durability_->journal(), out);
+  WriteMetricHeader(out, "rivulet_journal_cleaned_messages_total",
+                    "Messages written again so that a segment could go.", "counter");
+  WriteMetricSample(out, "rivulet_journal_cleaned_messages_total", {},
+                    static_cast<double>(durability_->cleaned_messages()));
 }
 
 }  // namespace rivulet

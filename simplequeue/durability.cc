@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "journal/journal_report.h"
 #include "simplequeue/queue.h"
 #include "simplequeue/queue_set.h"
 
@@ -14,42 +15,15 @@ namespace {
 constexpr std::uint64_t kMinSegmentBytes = 64ULL << 10;
 constexpr char kOwner[] = "simplequeue";
 
-std::string Megabytes(std::uint64_t bytes) {
-  return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
-}
-
-std::string Counted(std::uint64_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 std::string QueueRecord(const Queue& queue) {
   std::string record;
   EncodeQueue(&record, queue.number(), queue.name(), queue.next_id(), queue.paused());
   return record;
 }
 
-constexpr Duration kTellEach = std::chrono::seconds(1);
-
-// Tells how far the recovery of that folder is, once a second.
-RecoveryProgress ProgressLog(const std::string& path, const Clock& clock) {
-  return [&path, &clock, next = clock.Now() + kTellEach](std::uint64_t done,
-                                                         std::uint64_t total) mutable {
-    if (clock.Now() < next) return;
-    next = clock.Now() + kTellEach;
-    LogInfo("recovering {}: {} % of {}", path, total == 0 ? 100 : done * 100 / total,
-            Megabytes(total));
-  };
-}
-
 void LogRecovery(const std::string& path, const RestoredCounts& counts,
                  const RecoveryReport& report, Duration took) {
-  if (report.bad_places > 0) {
-    LogWarning("{}: {} bytes in {} were damaged, and set aside in .bad files", path,
-               report.bad_bytes, Counted(report.bad_places, "place"));
-  }
-  if (!report.cut_at.empty()) {
-    LogWarning("{}: an unfinished end was cut: {} bytes", report.cut_at, report.cut_bytes);
-  }
+  LogRepairs(path, report);
   LogInfo(
       "recovered {} messages ({} ready, {} deferred, {} dead; {} had been in flight) in {} from {} "
       "in {} in {} ms",
@@ -131,7 +105,7 @@ Status Durability::OpenWith(const Opener& opener, QueueSet* queues) {
     config.sync = *sync;
   }
 
-  config.progress = ProgressLog(options_.data_path, clock_);
+  config.progress = RecoveryProgressLog(options_.data_path, clock_);
 
   const MonoTime start = clock_.Now();
   QueueRestorer restorer(queues, WallTimes(clock_), options_.salvage);
