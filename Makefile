@@ -16,8 +16,8 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 # A daemon is DIR/main.cc; rivulet-journal is journal/main.cc.
-PROGRAMS := pubsub simplequeue ps_to_http queuereader rivulet-journal
-LIB_DIRS := base http journal bridge algorithms tasks pubsub simplequeue ps_to_http queuereader
+PROGRAMS := pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader rivulet-journal
+LIB_DIRS := base http journal bridge algorithms tasks pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader
 main_dir = $(patsubst rivulet-%,%,$(1))
 
 # V=1 shows the commands.
@@ -45,7 +45,7 @@ LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_fuzz := -fsanitize=address,undefined
 LDFLAGS_ALL = -pthread -Wl,--as-needed $(LDFLAGS_$(FLAVOUR)) $(LDFLAGS)
-LIBS := -levent_core -lcurl -lfmt -lwslay -lre2 -lcrypto -ldl
+LIBS := -levent_core -lcurl -lfmt -lwslay -lre2 -lzstd -lz -lcrypto -ldl
 
 LIB_SRCS := $(filter-out %/main.cc,$(wildcard $(addsuffix /*.cc,$(LIB_DIRS))))
 # Files that are built into the programs as they are (.incbin), by folder.

@@ -10,8 +10,8 @@
 #include "bridge/source.h"
 #include "http/client.h"
 #include "ps_to_http/config.h"
-#include "ps_to_http/destination.h"
-#include "ps_to_http/forwarder.h"
+#include "bridge/destination.h"
+#include "bridge/forwarder.h"
 
 namespace rivulet {
 

@@ -6,7 +6,7 @@
 
 #include "base/token_file.h"
 #include "bridge/source_url.h"
-#include "ps_to_http/url.h"
+#include "bridge/destination_url.h"
 
 namespace rivulet {
 

@@ -9,8 +9,8 @@
 #include "base/log_options.h"
 #include "base/options.h"
 #include "bridge/source.h"
-#include "ps_to_http/destination.h"
-#include "ps_to_http/forwarder.h"
+#include "bridge/destination.h"
+#include "bridge/forwarder.h"
 
 namespace rivulet {
 

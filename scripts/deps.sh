@@ -19,6 +19,8 @@ rapidjson-dev parses JSON
 libfmt-dev formats text
 libxxhash-dev checks what the journal reads back
 libwslay-dev reads WebSocket frames
+libzstd-dev writes and reads .zst
+zlib1g-dev writes and reads .gz
 libre2-dev matches filter patterns in linear time
 libssl-dev hashes: WebSocket handshakes, fields that are made anonymous
 python3 formats the demo's result and runs the tests
@@ -27,7 +29,9 @@ curl asks the daemons in the demo and the examples" ;;
 doctest-dev is the unit test framework
 mandoc reads the man pages
 python3-websockets is a WebSocket client that we did not write
-chromium opens the status pages" ;;
+chromium opens the status pages
+zstd reads the files that we compress, and compresses those that we read
+gzip does the same with the other format" ;;
     lint) echo "
 clang-format-14 checks the format
 clang-tidy-14 reads the code

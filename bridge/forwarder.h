@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "ps_to_http/delivery_window.h"
-#include "ps_to_http/message_log.h"
+#include "bridge/delivery_window.h"
+#include "bridge/message_log.h"
 
 namespace rivulet {
 

@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/event_loop.h"
 #include "http/client.h"
-#include "ps_to_http/forwarder.h"
-#include "ps_to_http/url.h"
+#include "bridge/forwarder.h"
+#include "bridge/destination_url.h"
 
 namespace rivulet {
 

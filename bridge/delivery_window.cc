@@ -1,4 +1,4 @@
-#include "ps_to_http/delivery_window.h"
+#include "bridge/delivery_window.h"
 
 #include <algorithm>
 #include <cassert>

@@ -1,4 +1,4 @@
-#include "ps_to_http/url.h"
+#include "bridge/destination_url.h"
 
 #include <array>
 

@@ -13,7 +13,7 @@
 
 #include "base/backoff.h"
 #include "base/clock.h"
-#include "ps_to_http/message_log.h"
+#include "bridge/message_log.h"
 
 namespace rivulet {
 

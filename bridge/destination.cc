@@ -1,4 +1,4 @@
-#include "ps_to_http/destination.h"
+#include "bridge/destination.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "ps_to_http/forwarder.h"
+#include "bridge/forwarder.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "ps_to_http/message_log.h"
+#include "bridge/message_log.h"
 
 #include <algorithm>
 #include <cassert>

@@ -1,5 +1,5 @@
 // How a message is put into a URL.
-#include "ps_to_http/url.h"
+#include "bridge/destination_url.h"
 
 #include <doctest/doctest.h>
 
