@@ -1,93 +1,88 @@
-// The heart of ps_to_http: which destination gets which message, when the source must wait, and
-// what has become of every message.
+// The heart of a bridge: which destination gets which message next, and what has become of every
+// message.
 //
-// Every destination gets every message (fan-out), or, with round_robin, each message goes to one of
-// them in turn; the turn passes over a destination that fails, or that has its share of the buffer
-// full, while another takes messages. Pending messages are bounded: full() asks the caller to stop
-// reading its source. In fan-out the slowest destination decides when the buffer is full; until
-// then it delays no other. Pure: no I/O; time is an argument.
+// Every destination gets every message (fan-out), each at its own pace; or, with round_robin, each
+// batch goes to one of them: they take turns, and the turn passes over one that fails or whose
+// window is full. A batch that a destination of a round robin failed to take goes to the next one
+// that is well, so that no message waits for a destination which is down.
+//
+// Pure: no I/O; time is an argument. The backlog must outlive it, and is appended to here alone.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
+#include "bridge/backlog.h"
 #include "bridge/delivery_window.h"
-#include "bridge/message_log.h"
 
 namespace rivulet {
 
 struct ForwarderConfig {
   std::vector<WindowConfig> destinations;  // at least one
   bool round_robin = false;
-  std::uint64_t max_pending_bytes = std::uint64_t{64} << 20;
-  std::uint64_t seed = 0;  // of the backoffs
+  std::uint64_t retry_max = UINT64_MAX;  // tries more for a batch, then it is given up
+  std::uint64_t seed = 0;                // of the backoffs
+  /// The first message each destination has not taken (in round robin: all of them, the first
+  /// entry); empty: the backlog's start. Numbers outside of the backlog are moved into it.
+  std::vector<std::uint64_t> begin_at;
 };
 
 /// Messages, not requests: a message counts once, however many destinations it has.
-/// received == delivered + refused + pending.
+/// received == delivered + refused + dropped + pending, when all are counted from an empty backlog.
 struct ForwarderCounts {
   std::uint64_t received = 0;
   std::uint64_t delivered = 0;  // by every destination it was meant for
-  std::uint64_t refused = 0;    // lost: some destination will never take it, or it was too long
+  std::uint64_t refused = 0;    // some destination will never take it, it was given up, or too long
+  std::uint64_t dropped = 0;    // by the backlog, before some destination took it
   std::uint64_t pending = 0;
 };
 
 class Forwarder {
  public:
-  explicit Forwarder(const ForwarderConfig& config);
+  Forwarder(const ForwarderConfig& config, Backlog* backlog);
 
-  /// Takes a message from the source; never refuses, see full().
+  /// Takes a message from the source; never refuses, see Backlog::full().
   void Append(std::string_view message);
   /// Counts a message that was too long to take.
   void TooLong();
 
-  /// The buffer is full: stop reading.
-  bool full() const;
-  /// Half of the buffer is free: read again.
-  bool has_room() const;
-
   std::size_t destinations() const { return windows_.size(); }
-  // As in DeliveryWindow, for one destination.
+  /// The batch to send now, in flight from here on; the caller reports its end by one of the three
+  /// below. Nothing: the window is full, all is sent, it is too early (WakeAt), or another's turn.
+  /// In round robin one answer of a destination may let another send: ask all of them, until none
+  /// has a batch.
   std::optional<MessageBatch> Next(std::size_t destination, MonoTime now);
+  /// The destination took it.
   void Delivered(std::size_t destination, const MessageBatch& batch);
-  void Refused(std::size_t destination, const MessageBatch& batch, bool split);
-  void Failed(std::size_t destination, const MessageBatch& batch, MonoTime now,
+  /// The destination will never take it. With `split`, a batch of several is sent again in halves,
+  /// to find the message that is meant: false is returned. Else its messages are done with: true.
+  bool Refused(std::size_t destination, const MessageBatch& batch, bool split);
+  /// It is to be sent again, `retry_after` from now at the earliest: false. True: that was the last
+  /// try, its messages are done with as if they were refused.
+  bool Failed(std::size_t destination, const MessageBatch& batch, MonoTime now,
               Duration retry_after = {});
+  /// Whether the next Failed() of that batch is its last: its messages must go to the dead letters.
+  bool OnLastTry(std::size_t destination, const MessageBatch& batch) const;
+
+  /// When to ask Next() again although nothing has been appended or answered.
   std::optional<MonoTime> WakeAt(std::size_t destination) const;
+  /// Forgets the backoffs: the next try is now.
   void RetryNow();
 
+  /// The first message that the destination (in round robin: that some destination) is not done
+  /// with.
+  std::uint64_t oldest(std::size_t destination) const;
+  const DeliveryWindow& window(std::size_t destination) const { return windows_[destination]; }
   ForwarderCounts counts() const;
-  std::uint64_t pending_bytes() const;
 
  private:
-  // A log and the destinations that read it: all of them in fan-out, one in round robin.
-  struct Lane {
-    MessageLog log;
-    std::vector<std::size_t> readers;
-    std::set<std::uint64_t> refused;  // messages still in the log that some reader refused
-  };
-
-  Lane& LaneOf(std::size_t destination) { return lanes_[round_robin_ ? destination : 0]; }
-  bool Eligible(const Lane& lane, bool any_healthy) const;
-  bool AnyHealthy() const;
-  /// True when some lane that may get messages holds less than `bytes`.
-  bool Holds(std::uint64_t bytes) const;
-  std::size_t PickLane();
-  void Settle(Lane* lane);
-
-  bool round_robin_;
-  std::uint64_t share_bytes_;  // of a lane
+  // To be written by the part that owns this file.
+  Backlog* backlog_;
   std::vector<DeliveryWindow> windows_;
-  std::vector<Lane> lanes_;
-  std::size_t turn_ = 0;  // the lane after the last one used
-  std::uint64_t received_ = 0;
-  std::uint64_t delivered_ = 0;
-  std::uint64_t refused_ = 0;
 };
 
 }  // namespace rivulet

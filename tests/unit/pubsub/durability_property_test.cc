@@ -286,7 +286,9 @@ class World {
 TEST_CASE("topic durability: whatever happens, what is kept is what was published") {
   std::uint64_t cleaned = 0;
   std::uint64_t dropped = 0;
-  for (std::uint32_t seed = 1; seed <= 3; ++seed) {
+  // How much is cleaned depends on when the helper thread comes to it: more worlds on a busy
+  // machine.
+  for (std::uint32_t seed = 1; seed <= 3 || (seed <= 20 && cleaned <= 30); ++seed) {
     CAPTURE(seed);
     World world(seed);
     for (int step = 0; step < 250; ++step) world.Step();
