@@ -123,5 +123,11 @@ HOW = """\
   100 does not hold). nats-server: `PUB`s, each (or each ten) with a `PING` whose `PONG` is the answer, 64 (16) in flight.
 - Replay: `bench/drain_load.cc` reads one answer to its end; `bench/sendfile_loop.cc` sends the journal's files by
   sendfile alone, to the same reader.
+- Bridges: the bridge on core {server}, pubsub and simplequeue on core {load}. It reads a pubsub's past (`since=earliest`), so
+  that no publisher slows it; the time is from its start to the last message put. Latency: `bench/bridge_latency.py`, ten
+  messages a publish on a fixed schedule, from when a message was due to when a long poll had brought it.
+- What others lose: 3,000 numbered messages at 1,000/s, one a request; the queue (kept on disk) is killed after a second and
+  started again a second later. `curl | xargs`: `curl -sN …/sub | xargs -d '\\n' -n 1 curl …/put -d`. nginx: `mirror` of `/pub` to `/put`.
+- ps_to_file: the same lines from a pubsub's past in memory; `cat FILE >OUT` and `zstd -3 -T1 -c FILE >OUT` from a file in the page cache.
 - Stalled subscribers: they connect, ask and never read, until pubsub kicks them.
 """

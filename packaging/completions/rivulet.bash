@@ -17,14 +17,19 @@ _rivulet() {
     --log-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current") ;;
     --log-level) mapfile -t COMPREPLY < <(compgen -W 'debug info warning error' -- "$current") ;;
     --overflow) mapfile -t COMPREPLY < <(compgen -W 'reject log' -- "$current") ;;
-    --sync) mapfile -t COMPREPLY < <(compgen -W 'always none 100ms' -- "$current") ;;
-    --root | --data-path | --checkpoint-dir | --failed-message-dir)
+    --sync | --spool-sync) mapfile -t COMPREPLY < <(compgen -W 'always none 100ms' -- "$current") ;;
+    --spool-full) mapfile -t COMPREPLY < <(compgen -W 'wait drop-oldest' -- "$current") ;;
+    --compress) mapfile -t COMPREPLY < <(compgen -W 'none gzip zstd' -- "$current") ;;
+    --spool-path | --root | --data-path | --checkpoint-dir | --failed-message-dir)
       mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     --user) mapfile -t COMPREPLY < <(compgen -u -- "$current") ;;
     --group) mapfile -t COMPREPLY < <(compgen -g -- "$current") ;;
-    --config | --*-file | --*-log | --task | --source)
+    --config | --*-file | --*-log | --dead-letter | --filename-format | --task | --source)
       mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
   esac
+  if [[ $program == *file_to_http && $current != -* && -z ${name-} ]]; then
+    mapfile -t COMPREPLY < <(compgen -f -- "$current") # its arguments are files
+  fi
   if [[ $current == -* ]]; then
     # "--name=VALUE text" becomes --name=, "--flag text" becomes --flag.
     mapfile -t COMPREPLY < <(compgen -W "$("$program" --help 2>/dev/null |
@@ -33,4 +38,4 @@ _rivulet() {
   fi
 }
 
-complete -F _rivulet pubsub simplequeue ps_to_http queuereader rivulet-journal
+complete -F _rivulet pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader rivulet-journal
