@@ -40,7 +40,10 @@ class ClientLoad {
     const std::int64_t start = NowNs();
     end_ = start + static_cast<std::int64_t>(settings_.seconds * 1e9);
     for (std::size_t slot = 0; slot < calls_.size(); ++slot) Ask(slot);
-    while (client_.active_calls() > 0) loop_.RunOnce(std::chrono::seconds(1));
+    while (client_.active_calls() > 0) {
+      loop_.RunOnce(std::chrono::milliseconds(100));
+      if (settings_.stream && NowNs() >= end_) break;  // it may have nothing more to say
+    }
     const double seconds = static_cast<double>(NowNs() - start) / 1e9;
     const double cpu_us = static_cast<double>(OwnCpuNs() - cpu_before) / 1e3;
     const auto done = static_cast<double>(std::max<std::uint64_t>(latency_.total(), 1));
@@ -75,9 +78,9 @@ class ClientLoad {
       request.method = "POST";
       request.body = body_;
     }
-    calls_[slot] = client_.Start(std::move(request), [this, slot, now](ClientResponse response) {
-      Answered(slot, now, response);
-    });
+    calls_[slot] = client_.Start(
+        std::move(request),
+        [this, slot, now](const ClientResponse& response) { Answered(slot, now, response); });
   }
 
   void Answered(std::size_t slot, std::int64_t sent, const ClientResponse& response) {

@@ -3,6 +3,8 @@
 
 #include <curl/curl.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -12,7 +14,7 @@ namespace rivulet {
 
 namespace {
 
-constexpr std::size_t kPooledHandles = 64;
+constexpr std::size_t kPooledHandles = 64;  // or as many as connections
 
 void InitCurlOnce() {
   [[maybe_unused]] static const CURLcode kDone = curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -26,11 +28,7 @@ ClientImpl::ClientImpl(EventLoop& event_loop, const ClientOptions& client_option
     : loop(event_loop),
       options(client_options),
       multi((InitCurlOnce(), curl_multi_init())),
-      timer(event_loop,
-            [this] {
-              timeout_due = true;
-              Work();
-            }),
+      timer(event_loop, [this] { OnTimeout(); }),
       work(event_loop, [this] { Work(); }) {
   curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &OnSocket);
   curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
@@ -52,40 +50,76 @@ ClientImpl::~ClientImpl() {
 int ClientImpl::OnSocket(CURL*, curl_socket_t fd, int what, void* self, void*) {
   auto* impl = static_cast<ClientImpl*>(self);
   if (what == CURL_POLL_REMOVE) {
-    impl->watchers.erase(fd);
+    const auto found = impl->sockets.find(fd);
+    if (found == impl->sockets.end()) return 0;
+    found->second.wanted = false;
+    if (!found->second.is_connection) impl->sockets.erase(found);
     return 0;
   }
-  auto& watcher = impl->watchers[fd];
-  if (!watcher) {
-    watcher = std::make_unique<IoWatcher>(impl->loop, fd, [impl, fd](bool readable, bool writable) {
-      const int mask = (readable ? CURL_CSELECT_IN : 0) | (writable ? CURL_CSELECT_OUT : 0);
-      impl->Enter([&] {
-        int running = 0;
-        curl_multi_socket_action(impl->multi, fd, mask, &running);
-      });
-    });
+  WatchedSocket& socket = impl->sockets[fd];
+  if (!socket.watcher) {
+    socket.watcher = std::make_unique<IoWatcher>(
+        impl->loop, fd,
+        [impl, fd](bool readable, bool writable) { impl->OnReady(fd, readable, writable); });
   }
-  watcher->Watch((what & CURL_POLL_IN) != 0, (what & CURL_POLL_OUT) != 0);
+  socket.wanted = true;
+  socket.watcher->Watch((what & CURL_POLL_IN) != 0, (what & CURL_POLL_OUT) != 0);
   return 0;
+}
+
+void ClientImpl::OnReady(curl_socket_t fd, bool readable, bool writable) {
+  const auto found = sockets.find(fd);
+  if (found == sockets.end()) return;
+  if (!found->second.wanted) return found->second.watcher->Watch(false, false);
+  const int mask = (readable ? CURL_CSELECT_IN : 0) | (writable ? CURL_CSELECT_OUT : 0);
+  Enter([&] {
+    int running = 0;
+    curl_multi_socket_action(multi, fd, mask, &running);
+  });
+}
+
+curl_socket_t ClientImpl::OnOpen(void* self, curlsocktype, curl_sockaddr* address) {
+  const int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  if (fd >= 0) static_cast<ClientImpl*>(self)->sockets[fd].is_connection = true;
+  return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+int ClientImpl::OnClose(void* self, curl_socket_t fd) {
+  // Before the number can be another's.
+  static_cast<ClientImpl*>(self)->sockets.erase(fd);
+  return close(fd);
 }
 
 int ClientImpl::OnTimer(CURLM*, long timeout_ms, void* self) {
   auto* impl = static_cast<ClientImpl*>(self);
-  if (timeout_ms < 0) {
-    impl->timer.Cancel();
-  } else if (timeout_ms == 0) {
-    impl->timer.Cancel();
+  impl->timeout_at = MonoTime::max();
+  if (timeout_ms == 0) {
     impl->timeout_due = true;
     impl->work.Schedule();
-  } else {
-    impl->timer.Start(std::chrono::milliseconds(timeout_ms));
+  } else if (timeout_ms > 0) {
+    const Duration delay = std::chrono::milliseconds(timeout_ms);
+    impl->timeout_at = SystemClock().Now() + delay;
+    if (impl->timer.active() && impl->timer_armed_for <= impl->timeout_at) return 0;
+    impl->timer_armed_for = impl->timeout_at;
+    impl->timer.Start(delay);
   }
   return 0;
 }
+
+void ClientImpl::OnTimeout() {
+  if (timeout_at == MonoTime::max()) return;
+  const Duration left = timeout_at - SystemClock().Now();
+  if (left > Duration::zero()) {
+    timer_armed_for = timeout_at;
+    return timer.Start(left);
+  }
+  timeout_due = true;
+  Work();
+}
+
 void ClientImpl::Begin(const StatePtr& state) {
   state->client = this;
   state->index = calls.size();
-  state->response.endpoint = ClientEndpoint(state->request.method, state->request.url);
   calls.push_back(state);
   starting.push_back(state);
   work.Schedule();
@@ -111,7 +145,7 @@ void ClientImpl::Work() {
   for (auto& state : batch) {
     if (state->client == nullptr || state->cancelled) continue;
     Status status = SetUp(state.get());
-    if (status.ok() && curl_multi_add_handle(multi, state->easy.get()) != CURLM_OK) {
+    if (status.ok() && curl_multi_add_handle(multi, state->handle->easy.get()) != CURLM_OK) {
       status = {StatusCode::kExhausted, "out of memory"};
     }
     state->added = status.ok();
@@ -124,7 +158,7 @@ void ClientImpl::Work() {
       if (state->client == nullptr || state->cancelled || !state->paused) continue;
       state->paused = false;
       state->idle_ticks = 0;
-      if (state->added) curl_easy_pause(state->easy.get(), CURLPAUSE_CONT);
+      if (state->added) curl_easy_pause(state->handle->easy.get(), CURLPAUSE_CONT);
     }
     if (timeout_due) {
       timeout_due = false;
@@ -140,8 +174,9 @@ void ClientImpl::TakeFinished() {
     if (message->msg != CURLMSG_DONE) continue;
     void* user = nullptr;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
-    auto* state = static_cast<ClientCallState*>(user);
+    ClientCallState* state = static_cast<ClientHandle*>(user)->call;
     const CURLcode code = message->data.result;
+    state->went_well = code == CURLE_OK && !state->paused;
     if (state->cancelled) {
       Remove(state);
     } else {
@@ -152,15 +187,16 @@ void ClientImpl::TakeFinished() {
 
 void ClientImpl::Remove(ClientCallState* state) {
   const StatePtr keep = calls[state->index];
-  if (state->added) curl_multi_remove_handle(multi, state->easy.get());
+  if (state->added) curl_multi_remove_handle(multi, state->handle->easy.get());
   state->added = false;
   state->idle_timer.reset();
-  if (state->easy && pool.size() < kPooledHandles) {
-    curl_easy_reset(state->easy.get());
-    pool.push_back(std::move(state->easy));
+  const bool is_worth_keeping = state->handle && state->handle->easy;
+  if (is_worth_keeping && pool.size() < std::max(kPooledHandles, options.max_idle_connections)) {
+    state->handle->call = nullptr;
+    if (!state->went_well) state->handle->Reset();
+    pool.push_back(std::move(state->handle));
   }
-  state->easy.reset();
-  state->headers.reset();
+  state->handle.reset();
   state->request.body = {};  // on_done may want its owner to be the last
   state->client = nullptr;
   calls.back()->index = state->index;
@@ -169,6 +205,11 @@ void ClientImpl::Remove(ClientCallState* state) {
 }
 
 void ClientImpl::Finish(ClientCallState* state, Status status) {
+  if (!status.ok() && state->added) {
+    long request_bytes = 0;
+    curl_easy_getinfo(state->handle->easy.get(), CURLINFO_REQUEST_SIZE, &request_bytes);
+    state->response.request_sent = request_bytes > 0;
+  }
   finished.push_back(calls[state->index]);
   Remove(state);
   state->client = this;  // until on_done is called it may still be cancelled

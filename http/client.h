@@ -69,6 +69,8 @@ struct ClientResponse {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;      // empty when on_data took it
   std::string endpoint;  // "POST http://host:port/path", without the query
+  /// Of a call that failed: some of the request went out, so that a server may have acted on it.
+  bool request_sent = false;
 
   /// A whole answer with a 2xx code.
   bool ok() const { return status.ok() && code >= 200 && code < 300; }
@@ -90,6 +92,9 @@ struct ClientRequest {
   std::string method = "GET";  // upper case
   std::string url;             // http:// or https://
   std::string unix_socket;     // when set, connects to this socket file, not to the URL's host
+  /// PEM file of the authorities that may have signed an https:// server's certificate, instead of
+  /// the system's. Certificates and host names are always verified.
+  std::string ca_file;
   std::vector<std::string> headers;  // "Name: value", without line ends
   ClientBody body;
 

@@ -2,46 +2,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "http/client_impl.h"
+#include "http/message.h"
 
 namespace rivulet {
 
 namespace {
 
-// libcurl cuts what it hands over into 16 KiB; a larger buffer means fewer reads on a stream.
-constexpr long kStreamBufferBytes = 256 * 1024;
-
-bool SameName(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
-}
-
-bool NamesHeader(std::string_view line, std::string_view name) {
-  return line.size() > name.size() && line[name.size()] == ':' &&
-         SameName(line.substr(0, name.size()), name);
-}
-
-Status CheckRequest(const ClientRequest& request) {
-  const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
-  if (request.method.empty() || !std::ranges::all_of(request.method, is_upper)) {
-    return InvalidArgument(
-        fmt::format("method \"{}\" must be upper-case letters", request.method.substr(0, 40)));
-  }
-  if (!request.url.starts_with("http://") && !request.url.starts_with("https://")) {
-    return InvalidArgument("the URL must begin with http:// or https://");
-  }
-  if (request.url.find('\0') != std::string::npos) return InvalidArgument("the URL holds a NUL");
-  for (const auto& header : request.headers) {
-    if (header.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos ||
-        header.find(':') == std::string::npos) {
-      return InvalidArgument("a header must be \"Name: value\" on one line");
-    }
-  }
-  return Status::Ok();
-}
+constexpr std::size_t kUsualHeaders = 8;
 
 }  // namespace
 
@@ -61,7 +30,7 @@ long ClientMillis(Duration d) {
 }
 
 std::size_t ClientImpl::OnHeader(char* data, std::size_t, std::size_t size, void* user) {
-  auto* state = static_cast<ClientCallState*>(user);
+  ClientCallState* state = static_cast<ClientHandle*>(user)->call;
   if (state->cancelled) return 0;
   state->idle_ticks = 0;
   if (state->head_done) return size;  // a trailer
@@ -70,7 +39,7 @@ std::size_t ClientImpl::OnHeader(char* data, std::size_t, std::size_t size, void
   auto& response = state->response;
   if (line.empty()) {
     long code = 0;
-    curl_easy_getinfo(state->easy.get(), CURLINFO_RESPONSE_CODE, &code);
+    curl_easy_getinfo(state->handle->easy.get(), CURLINFO_RESPONSE_CODE, &code);
     if (code >= 100 && code < 200) {
       response.headers.clear();
       return size;
@@ -88,12 +57,13 @@ std::size_t ClientImpl::OnHeader(char* data, std::size_t, std::size_t size, void
   auto value = line.substr(colon + 1);
   value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
   value = value.substr(0, value.find_last_not_of(" \t") + 1);
+  if (response.headers.empty()) response.headers.reserve(kUsualHeaders);
   response.headers.emplace_back(line.substr(0, colon), value);
   return size;
 }
 
 std::size_t ClientImpl::OnBody(char* data, std::size_t, std::size_t size, void* user) {
-  auto* state = static_cast<ClientCallState*>(user);
+  ClientCallState* state = static_cast<ClientHandle*>(user)->call;
   if (state->cancelled) return 0;
   if (state->paused) return CURL_WRITEFUNC_PAUSE;
   state->idle_ticks = 0;
@@ -121,46 +91,45 @@ std::size_t ClientImpl::OnBody(char* data, std::size_t, std::size_t size, void* 
   return state->cancelled ? 0 : size;
 }
 
+HandlePtr ClientImpl::TakeHandle(const ClientRequest& request) {
+  // Calls come in few kinds, so that one of the handles used last will do.
+  constexpr std::size_t kLook = 8;
+  std::size_t best = pool.size();
+  for (std::size_t i = pool.size(); i > 0 && i + kLook > pool.size(); --i) {
+    if (!pool[i - 1]->IsFor(request)) continue;
+    best = i - 1;
+    if (pool[best]->url == request.url) break;
+  }
+  if (best == pool.size()) {
+    if (pool.size() < kLook) {
+      auto handle = std::make_unique<ClientHandle>();
+      handle->easy.reset(curl_easy_init());
+      return handle;
+    }
+    best = 0;  // used longest ago
+  }
+  HandlePtr handle = std::move(pool[best]);
+  pool.erase(pool.begin() + static_cast<std::ptrdiff_t>(best));
+  return handle;
+}
+
 Status ClientImpl::SetUp(ClientCallState* state) {
   const auto& request = state->request;
-  if (auto status = CheckRequest(request); !status.ok()) return status;
-  if (pool.empty()) {
-    state->easy.reset(curl_easy_init());
-  } else {
-    state->easy = std::move(pool.back());
-    pool.pop_back();
+  state->handle = TakeHandle(request);
+  ClientHandle& handle = *state->handle;
+  const bool is_set_up = handle.IsFor(request);
+  if (!is_set_up || handle.url != request.url) {
+    handle.endpoint = ClientEndpoint(request.method, request.url);
   }
-  CURL* easy = state->easy.get();
-  if (easy == nullptr) return {StatusCode::kExhausted, "out of memory"};
-
-  if (curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str()) != CURLE_OK) {
-    return InvalidArgument("the URL is longer than 8 MB");
+  state->response.endpoint = handle.endpoint;
+  if (!handle.easy) return {StatusCode::kExhausted, "out of memory"};
+  handle.call = state;
+  if (!is_set_up) {
+    if (auto status = handle.SetUp(request, options); !status.ok()) return status;
+    SetCallbacks(&handle);
   }
-  curl_easy_setopt(easy, CURLOPT_PRIVATE, state);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, state->error.data());
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  if (!options.proxy_from_environment) curl_easy_setopt(easy, CURLOPT_PROXY, "");
-  if (!request.unix_socket.empty()) {
-    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
-  }
-  // curl reads zero as its default of five minutes.
-  const long connect_timeout = ClientMillis(request.connect_timeout);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                   connect_timeout == 0 ? 1L << 30 : connect_timeout);
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, ClientMillis(request.timeout));
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &OnHeader);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, state);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &OnBody);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, state);
-  if (request.on_data) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kStreamBufferBytes);
-  SetUpBody(state);
+  if (auto status = handle.SetUrl(request.url); !status.ok()) return status;
+  if (handle.sends_body) handle.SetBody(request.body.view());
   if (request.idle_timeout > Duration::zero()) {
     state->idle_timer = std::make_unique<Timer>(loop, [this, state] { OnIdleTick(state); });
     state->idle_timer->StartEvery(
@@ -169,42 +138,24 @@ Status ClientImpl::SetUp(ClientCallState* state) {
   return Status::Ok();
 }
 
-void ClientImpl::SetUpBody(ClientCallState* state) {
-  const auto& request = state->request;
-  CURL* easy = state->easy.get();
-  const auto body = request.body.view();
-  bool has_type = false;
-  bool has_accept = false;
-  curl_slist* list = curl_slist_append(nullptr, "Expect:");
-  for (const auto& header : request.headers) {
-    has_type |= NamesHeader(header, "Content-Type");
-    has_accept |= NamesHeader(header, "Accept");
-    list = curl_slist_append(list, header.c_str());
-  }
-  // Otherwise curl says that every body is a form.
-  if (!has_type) list = curl_slist_append(list, "Content-Type:");
-  if (!has_accept) list = curl_slist_append(list, "Accept:");
-  state->headers.reset(list);
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
-  if (request.method == "HEAD") {
-    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-  } else if (request.method == "GET" && body.empty()) {
-    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-  } else {
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
-    // Not copied by curl: the state holds the body's owner until the call has ended.
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.empty() ? "" : body.data());
-    if (request.method != "POST") {
-      curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-    }
-  }
+void ClientImpl::SetCallbacks(ClientHandle* handle) {
+  CURL* easy = handle->easy.get();
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, handle);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &OnHeader);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, handle);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &OnBody);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, handle);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &OnOpen);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, this);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &OnClose);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, this);
 }
 
 Status ClientImpl::StatusOf(const ClientCallState& state, CURLcode code) const {
   if (code == CURLE_OK) return Status::Ok();
   if (!state.response.status.ok()) return state.response.status;
-  const char* why = state.error[0] != '\0' ? state.error.data() : curl_easy_strerror(code);
+  const auto& error = state.handle->error;
+  const char* why = error[0] != '\0' ? error.data() : curl_easy_strerror(code);
   switch (code) {
     case CURLE_URL_MALFORMAT:
     case CURLE_BAD_FUNCTION_ARGUMENT:
@@ -227,13 +178,14 @@ ClientBody::ClientBody(std::string_view view, std::shared_ptr<const void> owner)
 
 std::string_view ClientResponse::header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
-    if (SameName(key, name)) return value;
+    if (EqualsIgnoreCase(key, name)) return value;
   }
   return {};
 }
 
 bool ClientResponse::has_header(std::string_view name) const {
-  return std::ranges::any_of(headers, [&](const auto& h) { return SameName(h.first, name); });
+  return std::ranges::any_of(headers,
+                             [&](const auto& h) { return EqualsIgnoreCase(h.first, name); });
 }
 
 std::string ClientResponse::Describe() const {

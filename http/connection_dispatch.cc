@@ -190,7 +190,9 @@ void Connection::FailRequest(int status, std::string_view reason) {
                  "HTTP/1.1 {} {}\r\n{}Content-Length: {}\r\nContent-Type: {}\r\n{}"
                  "Connection: close\r\n\r\n",
                  status, ReasonPhrase(status), server_.date_line_, reason.size() + 1, kTextPlain,
-                 status == 503 ? "Retry-After: 1\r\n" : "");
+                 status == 503   ? "Retry-After: 1\r\n"
+                 : status == 415 ? "Accept-Encoding: identity\r\n"  // RFC 9110 12.5.3
+                                 : "");
   if (parser_.head().method != Method::kHead) server_.out_.append(reason).push_back('\n');
   ++server_.stats_.answers[static_cast<std::size_t>(status / 100)];
   if (server_.config_.access_log) LogInfo("{} refused: {} {}", peer_, status, reason);

@@ -9,10 +9,7 @@
 #include "base/log.h"
 #include "base/token_file.h"
 #include "base/units.h"
-#include "base/version.h"
-#include "http/page.h"
-#include "http/reply.h"
-#include "http/request.h"
+#include "http/common_routes.h"
 
 namespace rivulet {
 
@@ -98,30 +95,14 @@ Daemon::Daemon(std::string name, DaemonOptions options)
                         loop_.Stop();
                       }),
       start_time_(clock_.WallNow()) {
-  AddCommonRoutes();
+  AddCommonRoutes(&router_, &metrics_,
+                  {.name = name_,
+                   .start_time = start_time_,
+                   .health = [this] { return health(); },
+                   .hosts = HostsOfOrigins(options_.allow_origins)});
 }
 
 Daemon::~Daemon() = default;
-
-void Daemon::AddCommonRoutes() {
-  router_.AddOpen(kLooks, "/ping", [this](const Request&, Reply& reply) {
-    if (const Status s = health(); !s.ok()) return reply.Error(503, s.message());
-    reply.Text(200, "OK");
-  });
-  router_.Add(kLooks, "/metrics", [this](const Request&, Reply& reply) {
-    std::string text;
-    metrics_.Write(&text);
-    reply.Body(200, "text/plain; version=0.0.4; charset=utf-8", text);
-  });
-  AddPageRoutes(&router_, name_, HostsOfOrigins(options_.allow_origins));
-  metrics_.AddGaugeFunction(
-      "rivulet_start_time_seconds", "When the daemon started, in seconds since 1970.",
-      [this] { return std::chrono::duration<double>(start_time_.time_since_epoch()).count(); });
-  metrics_.AddGaugeFunction("rivulet_build_info", "Always 1; the version is a label.",
-                            [] { return 1.0; }, {{"version", kVersion}, {"program", name_}});
-  metrics_.AddGaugeFunction("rivulet_healthy", "1 while /ping answers 200.",
-                            [this] { return health().ok() ? 1.0 : 0.0; });
-}
 
 Status Daemon::Listen() {
   ServerConfig config;

@@ -89,7 +89,6 @@ class Daemon {
 
  private:
   Status Listen();
-  void AddCommonRoutes();
   void OnStopSignal();
 
   std::string name_;

@@ -24,6 +24,7 @@ void RequestParser::Reset() {
   started_ = false;
   have_request_line_ = false;
   have_host_ = false;
+  coded_ = false;
   close_token_ = false;
   keep_alive_token_ = false;
   blank_lines_ = 0;
@@ -182,6 +183,11 @@ bool RequestParser::ApplyField(std::string_view name, std::string_view value) {
     case 14:
       if (EqualsIgnoreCase(name, "content-length")) return ApplyContentLength(value);
       return true;
+    case 16:
+      if (EqualsIgnoreCase(name, "content-encoding")) {
+        coded_ = coded_ || !(value.empty() || EqualsIgnoreCase(value, "identity"));
+      }
+      return true;
     case 17:
       if (EqualsIgnoreCase(name, "transfer-encoding")) return ApplyTransferEncoding(value);
       return true;
@@ -229,6 +235,9 @@ bool RequestParser::Finish() {
     return Fail(400, "Content-Length beside Transfer-Encoding");
   }
   if (head_.chunked && !head_.http11) return Fail(400, "Transfer-Encoding needs HTTP/1.1");
+  if (coded_ && (head_.chunked || head_.content_length > 0)) {
+    return Fail(415, "Content-Encoding must be identity: bodies are taken as they are");
+  }
   head_.keep_alive = head_.http11 ? !close_token_ : keep_alive_token_ && !close_token_;
   if (!head_.http11) head_.expect_continue = false;  // RFC 9110 10.1.1
   return true;

@@ -3,7 +3,9 @@
 // RFC 9112 3 and 5, and where it lets a server choose, the stricter choice: CRLF ends every line, a
 // bare CR or LF, a NUL, a folded line, white space before a colon, two Content-Lengths (also equal
 // ones), Content-Length beside Transfer-Encoding, any coding but `chunked`, and a missing or
-// doubled Host are refused. How the bytes were cut on their way makes no difference to the outcome.
+// doubled Host are refused. A body in a content coding is refused (415), as nobody here takes it
+// off: it would be kept as if it were the message. How the bytes were cut on their way makes no
+// difference to the outcome.
 //
 // No allocation: fields are offsets from the head's first byte, so the bytes may move between
 // calls. Thread: none. Cost: O(bytes), each byte looked at once however it trickles in.
@@ -84,6 +86,7 @@ class RequestParser {
   bool started_ = false;
   bool have_request_line_ = false;
   bool have_host_ = false;
+  bool coded_ = false;  // a Content-Encoding besides identity
   bool close_token_ = false;
   bool keep_alive_token_ = false;
   std::uint8_t blank_lines_ = 0;

@@ -37,6 +37,8 @@ void AddStatusServerOptions(Options* options, StatusServerOptions* values);
 Status CheckStatusServerOptions(const StatusServerOptions& values);
 
 class StatusServer {
+  struct Impl;
+
  public:
   struct Hooks {
     std::function<Status()> health;           // for /ping
@@ -45,10 +47,13 @@ class StatusServer {
     std::function<void(std::string*)> write_metrics;
   };
 
-  /// nullptr when values.http_address is empty.
+  /// nullptr when values.http_address is empty. Hooks are called from the loop, and may be empty:
+  /// healthy, and nothing to tell.
   static Result<std::unique_ptr<StatusServer>> Open(EventLoop& loop, const Clock& clock,
-                                                    std::string name,
-                                                    const StatusServerOptions& values, Hooks hooks);
+                                                    const std::string& name,
+                                                    const StatusServerOptions& values,
+                                                    const Hooks& hooks);
+  explicit StatusServer(std::unique_ptr<Impl> impl);  // for Open()
   ~StatusServer();
   StatusServer(const StatusServer&) = delete;
   StatusServer& operator=(const StatusServer&) = delete;
@@ -60,8 +65,6 @@ class StatusServer {
   std::string bound() const;
 
  private:
-  struct Impl;
-  explicit StatusServer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,6 +1,7 @@
 """The HTTP server under real daemons: limits and deadlines (promises P7 and P8), back pressure, drain,
 tokens, origins, unix sockets, and the endpoints all daemons share. (Hostile input: test_hostile.py.)"""
 
+import gzip
 import json
 import os
 import re
@@ -42,6 +43,16 @@ class Protocol(unittest.TestCase):
                             b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
             self.assertEqual(connection.read_response().status, 200)
             self.assertEqual(connection.request("GET", "/get").body, b"abcde")
+
+    def test_a_compressed_body_is_refused_and_not_kept_as_if_it_were_a_message(self):
+        with Daemon("simplequeue") as queue:
+            body = gzip.compress(b"hello")
+            refused = post(queue.url("/put"), body, {"Content-Encoding": "gzip"})
+            self.assertEqual((refused.status, refused.text.count("\n")), (415, 1))
+            self.assertEqual(refused.header("Accept-Encoding"), "identity")
+            self.assertEqual(post(queue.url("/put"), b"plain", {"Content-Encoding": "identity"}).status, 200)
+            self.assertEqual(get(queue.url("/get")).body, b"plain")
+            self.assertEqual(get(queue.url("/get")).body, b"")
 
     @each_server
     def test_methods(self, name, path):

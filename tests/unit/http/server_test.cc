@@ -277,3 +277,23 @@ TEST_CASE("server: a body slower than 1 KiB/s is cut, a faster one is not") {
   fast.Send(std::string(40'000, 'x'));
   CHECK(fast.ReadUntil("at once").starts_with("HTTP/1.1 200 "));
 }
+
+TEST_CASE(
+    "server: a compressed body is refused with 415 whatever the method, and no handler sees it") {
+  for (const std::string method : {"POST", "PUT", "GET", "PATCH", "DELETE", "OPTIONS"}) {
+    CAPTURE(method);
+    Fixture f;
+    LoopClient client(f.loop, f.server->bound());
+    client.Send(method +
+                " /later HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip\r\n"
+                "Content-Length: 5\r\n\r\nhello" +
+                Get("/now"));
+    const std::string answer = client.ReadToClose();
+    CHECK(answer.starts_with("HTTP/1.1 415 Unsupported Media Type\r\n"));
+    CHECK(answer.find("\r\nAccept-Encoding: identity\r\n") != std::string::npos);
+    CHECK(answer.ends_with(
+        "\r\n\r\nContent-Encoding must be identity: bodies are taken as they are\n"));
+    CHECK_FALSE(f.owed.alive());
+    CHECK(f.server->stats().answers[4] == 1);
+  }
+}

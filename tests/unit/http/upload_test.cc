@@ -272,13 +272,13 @@ TEST_CASE("upload: at 1 KiB/s a message may take as long as it takes") {
   Fixture f;
   LoopClient client(f.loop, f.server->bound());
   client.Send(Head() + Chunk("x"));
-  for (int i = 0; i < 12; ++i) {
-    f.clock.Advance(std::chrono::seconds(5));
-    client.Send(Chunk(std::string(5500, 'x')));
+  for (int i = 0; i < 7; ++i) {
+    f.clock.Advance(std::chrono::seconds(9));
+    client.Send(Chunk(std::string(9900, 'x')));
     f.loop.RunOnce(std::chrono::milliseconds(300));
   }
   client.Send(kEnd);
-  CHECK(client.ReadUntil("took 66001.").ends_with("took 66001."));
+  CHECK(client.ReadUntil("took 69301.").ends_with("took 69301."));
 }
 
 TEST_CASE("upload: the drain ends it between two messages, and not within one") {
