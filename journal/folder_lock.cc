@@ -22,9 +22,9 @@ std::string ParentOf(std::string path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-Status MakeFolder(const std::string& folder) {
+Status MakeFolder(const std::string& folder, const std::string& option) {
   if (mkdir(folder.c_str(), 0750) == 0) return Disk::System().SyncDirectory(ParentOf(folder));
-  if (errno != EEXIST) return IoError("--data-path=" + folder, errno);
+  if (errno != EEXIST) return IoError(option + "=" + folder, errno);
   return Status::Ok();
 }
 
@@ -38,16 +38,16 @@ std::string HolderOf(int fd) {
 
 }  // namespace
 
-Result<FolderLock> FolderLock::Acquire(const std::string& folder) {
-  if (Status status = MakeFolder(folder); !status.ok()) return status;
+Result<FolderLock> FolderLock::Acquire(const std::string& folder, const std::string& option) {
+  if (Status status = MakeFolder(folder, option); !status.ok()) return status;
   const std::string path = folder + "/lock";
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (fd < 0) return IoError("--data-path: open " + path, errno);
+  if (fd < 0) return IoError(option + ": open " + path, errno);
   FolderLock lock(fd);
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return IoError("--data-path: flock " + path, errno);
+    if (errno != EWOULDBLOCK) return IoError(option + ": flock " + path, errno);
     return InvalidArgument(
-        fmt::format("--data-path={}: in use by process {}", folder, HolderOf(fd)));
+        fmt::format("{}={}: in use by process {}", option, folder, HolderOf(fd)));
   }
   const std::string pid = fmt::format("{}\n", getpid());
   // A full disk must not keep a queue from being emptied: the lock holds without the number.

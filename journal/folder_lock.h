@@ -11,8 +11,8 @@ namespace rivulet {
 class FolderLock {
  public:
   /// Makes the folder when there is none (not its parents). kInvalidArgument names the process that
-  /// has it.
-  static Result<FolderLock> Acquire(const std::string& folder);
+  /// has it. `option`: what gave the folder, for messages.
+  static Result<FolderLock> Acquire(const std::string& folder, const std::string& option);
 
   FolderLock() = default;
   FolderLock(FolderLock&& other) noexcept;

@@ -59,7 +59,8 @@ struct JournalConfig {
   SyncPolicy sync;
   std::uint64_t segment_bytes = 16ULL << 20;
   bool salvage = false;
-  RecoveryProgress progress;  // of Open(), when wanted
+  RecoveryProgress progress;           // of Open(), when wanted
+  std::string option = "--data-path";  // what gave the folder, for messages
 };
 
 /// Where a commit's records lie: batches behind each other in one file.
@@ -137,6 +138,10 @@ class Journal {
   /// waits at a time: `dropping()`.
   virtual void DropOldest() = 0;
   virtual bool dropping() const = 0;
+  /// Where a full disk holds back what was appended, DropOldest() would wait for it. This does not:
+  /// for an owner that needs nothing of the oldest segment but what the complete commits of the
+  /// next one tell. Nothing to do otherwise, or without such a segment.
+  virtual void DropOldestWhileFull() {}
 
   virtual const Stats& stats() const = 0;
   virtual const LatencyHistogram& sync_latency() const = 0;

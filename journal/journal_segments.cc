@@ -141,6 +141,18 @@ void JournalWriter::DropOldest() {
 
 void JournalWriter::DropWhenSafe() {
   if (!dropping_ || drop_running_ || complete_ < drop_after_ || health_ != Health::kSound) return;
+  Drop();
+}
+
+void JournalWriter::DropOldestWhileFull() {
+  if (health_ != Health::kFull || drop_running_ || segments_.size() < 2) return;
+  const Segment& next = segments_[1];
+  if (next.number > begun_ || next.used_bytes <= kSegmentHeaderBytes) return;
+  dropping_ = true;
+  Drop();
+}
+
+void JournalWriter::Drop() {
   drop_running_ = true;
   // All before this has been written; in kAlways it has been synced too.
   const std::uint64_t written = always() ? synced_ : position_;

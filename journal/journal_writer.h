@@ -49,6 +49,7 @@ class JournalWriter final : public Journal {
   std::uint64_t oldest_segment() const override;
   std::uint64_t open_segment() const override;
   void DropOldest() override;
+  void DropOldestWhileFull() override;
   bool dropping() const override { return dropping_; }
   const Stats& stats() const override { return stats_; }
   const LatencyHistogram& sync_latency() const override { return sync_latency_; }
@@ -97,6 +98,7 @@ class JournalWriter final : public Journal {
   void FinishFile(FilePtr file, const Segment& segment, bool sync);
   void OnFinished(std::uint64_t number, std::uint64_t bytes);
   void DropWhenSafe();
+  void Drop();
   void OnDropped(const Status& status, std::uint64_t synced);
   void SetDiskBytes(Segment* segment, std::uint64_t bytes);
 

@@ -1,5 +1,5 @@
-// rivulet-journal: looks into the journal that a daemon keeps under --data-path. See
-// rivulet-journal(1).
+// rivulet-journal: looks into the journal that a daemon keeps under --data-path or --spool-path.
+// See rivulet-journal(1).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/names.h"
 #include "base/options.h"
+#include "bridge/spool_record.h"
+#include "bridge/spool_record_summary.h"
 #include "journal/format.h"
 #include "journal/look.h"
 #include "journal/record_lines.h"
@@ -32,11 +34,13 @@ constexpr char kName[] = "rivulet-journal";
 constexpr char kEpilog[] = R"(Commands:
   dump    prints one JSON line a record: its segment, its offset in that file,
           its type and its fields. Types of simplequeue: queue put lease forget
-          return defer bury key; of pubsub: topic messages key sequence
+          return defer bury key; of pubsub: topic messages key sequence; of a
+          spool: run done source state
   verify  says whether all of it can be read; else what is torn or damaged at
           FILE:OFFSET and what --salvage would lose. Exit 0 good, 1 damaged
   stats   counts segments, bytes, batches and records by type, and tells which
-          messages a start would bring back; of pubsub, which ones are there
+          messages a start would bring back; of pubsub and of a spool, which
+          ones are there
 
 Nothing is changed and nothing locked: all three may be used while the daemon
 runs. What it writes meanwhile may look like an unfinished end.
@@ -46,6 +50,7 @@ Examples:
   rivulet-journal stats /var/lib/simplequeue
   rivulet-journal dump --queue=jobs /var/lib/simplequeue | grep '"put"' | tail
   rivulet-journal dump --topic=clicks /var/lib/pubsub
+  rivulet-journal stats /var/spool/ps_to_http
 )";
 
 struct ToolOptions {
@@ -109,6 +114,13 @@ Result<RecordDescriber> DescriberOf(const std::string& owner, const ToolOptions&
     return RecordDescriber([describer = TopicRecordDescriber(options.topic, max_bytes)](
                                std::string_view record, std::string* out) mutable {
       return describer.AppendMembers(record, out);
+    });
+  }
+  if (owner == kSpoolOwner) {
+    return RecordDescriber([describer = SpoolRecordDescriber(max_bytes)](std::string_view record,
+                                                                         std::string* out) mutable {
+      describer.AppendMembers(record, out);
+      return true;
     });
   }
   return RecordDescriber([why = fmt::format("of an owner that is not known: {}", owner), max_bytes](
@@ -175,9 +187,11 @@ int RunVerify(const ToolOptions& options) {
   const std::string owner = OwnerOf(*segments);
   DecodedRecord queue_record;
   TopicRecord topic_record;
+  SpoolRecord spool_record;
   const auto begin = [&]() -> RecordVisitor {
     return [&](std::string_view record, const RecordPlace&) {
       if (owner == kSimplequeueOwner) return DecodeRecord(record, &queue_record);
+      if (owner == kSpoolOwner) return DecodeSpoolRecord(record, &spool_record);
       return owner == kPubsubOwner ? DecodeTopicRecord(record, &topic_record) : Status();
     };
   };
@@ -205,6 +219,7 @@ int RunVerify(const ToolOptions& options) {
 std::unique_ptr<RecordSummary> SummaryOf(const std::string& owner, const Clock& clock) {
   if (owner == kSimplequeueOwner) return std::make_unique<QueueRecordSummary>(clock);
   if (owner == kPubsubOwner) return std::make_unique<TopicRecordSummary>();
+  if (owner == kSpoolOwner) return std::make_unique<SpoolRecordSummary>();
   return nullptr;
 }
 
@@ -242,10 +257,11 @@ int RunStats(const ToolOptions& options) {
 int main(int argc, char** argv) {
   using namespace rivulet;
   ToolOptions tool;
-  Options options(kName, "looks into the journal that a daemon keeps under --data-path");
+  Options options(kName,
+                  "looks into the journal that a daemon keeps under --data-path or --spool-path");
   options.Argument("COMMAND", &tool.command, "what to do, see below")
       .OneOf({"dump", "verify", "stats"});
-  options.Argument("DIR", &tool.path, "the daemon's --data-path");
+  options.Argument("DIR", &tool.path, "the daemon's --data-path, or a bridge's --spool-path");
   options.Text("queue", &tool.queue, "dump: only the records of this queue")
       .Metavar("NAME")
       .Check([](const std::string& name) {

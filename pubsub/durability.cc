@@ -14,7 +14,6 @@ namespace rivulet {
 
 namespace {
 
-constexpr std::uint64_t kMinSegmentBytes = 64ULL << 10;
 // A run that gathers is appended when it has so many bytes.
 constexpr std::size_t kRunBytes = DiskPast::kStretchBytes;
 constexpr Duration kTrimEach = std::chrono::seconds(1);
@@ -38,48 +37,23 @@ void LogRecovery(const std::string& path, const RestoredTopics& restored,
 
 }  // namespace
 
-void AddTopicDurabilityOptions(Options* options, TopicDurabilityOptions* durability) {
-  options->Section("Durability");
-  options
-      ->Text("data-path", &durability->data_path,
-             "keep topics and what is retained of them in this folder, so that they survive a "
-             "restart and a crash; made when there is none")
-      .Metavar("DIR")
-      .DefaultText("in memory alone");
-  options
-      ->Text("sync", &durability->sync,
-             "when a message is sent to subscribers and its publisher answered: always, after its "
-             "fdatasync; none, once the system has it; a time like 100ms, so too, with an "
-             "fdatasync that often")
-      .Metavar("always|none|TIME")
-      .DefaultText("always")
-      .Check([](const std::string& text) { return ParseSyncPolicy(text).status(); });
-  options
-      ->Bytes("segment-bytes", &durability->segment_bytes,
-              "size of a file of the journal; disk use is at most twice what is retained and two "
-              "of these")
-      .Range(static_cast<double>(kMinSegmentBytes), 1ULL << 30);
-  options->Flag("salvage", &durability->salvage,
-                "start in spite of damage in the journal: what cannot be read is set aside in .bad "
-                "files");
+void AddTopicDurabilityOptions(Options* options, JournalOptions* durability) {
+  AddJournalOptions(
+      options, durability,
+      {.data_path =
+           "keep topics and what is retained of them in this folder, so that they survive a "
+           "restart and a crash; made when there is none",
+       .sync =
+           "when a message is sent to subscribers and its publisher answered: always, after its "
+           "fdatasync; none, once the system has it; a time like 100ms, so too, with an "
+           "fdatasync that often",
+       .segment_bytes =
+           "size of a file of the journal; disk use is at most twice what is retained and two "
+           "of these"});
 }
 
-Status CheckTopicDurabilityOptions(const TopicDurabilityOptions& durability) {
-  if (!durability.data_path.empty()) return {};
-  const auto alone = [](std::string_view option) {
-    return InvalidArgument(fmt::format(
-        "{}: must come with --data-path=DIR; without it nothing is kept on disk", option));
-  };
-  if (!durability.sync.empty()) return alone("--sync=" + durability.sync);
-  if (durability.segment_bytes != TopicDurabilityOptions().segment_bytes) {
-    return alone("--segment-bytes=" + FormatByteCount(durability.segment_bytes));
-  }
-  if (durability.salvage) return alone("--salvage");
-  return {};
-}
-
-TopicDurability::TopicDurability(TopicDurabilityOptions options, Retention retention,
-                                 EventLoop& loop, const Clock& clock)
+TopicDurability::TopicDurability(JournalOptions options, Retention retention, EventLoop& loop,
+                                 const Clock& clock)
     : options_(std::move(options)),
       retention_(retention),
       loop_(loop),
@@ -123,23 +97,15 @@ Status TopicDurability::OpenWith(const Opener& opener, TopicSet* topics, Publish
 }
 
 Status TopicDurability::OpenJournal(const Opener& opener) {
-  JournalConfig config;
-  config.path = options_.data_path;
-  config.owner = kPubsubOwner;
-  config.segment_bytes = options_.segment_bytes;
-  config.salvage = options_.salvage;
-  if (!options_.sync.empty()) {
-    const Result<SyncPolicy> sync = ParseSyncPolicy(options_.sync);
-    if (!sync.ok()) return InvalidArgument("--sync: " + sync.status().message());
-    config.sync = *sync;
-  }
-  config.progress = RecoveryProgressLog(options_.data_path, clock_);
+  Result<JournalConfig> config = JournalConfigFrom(options_, kPubsubOwner);
+  if (!config.ok()) return config.status();
+  config->progress = RecoveryProgressLog(options_.data_path, clock_);
 
   const MonoTime start = clock_.Now();
   TopicRestorer restorer(topics_, keys_, options_.salvage);
   RecoveryReport report;
   Result<std::unique_ptr<Journal>> journal = opener(
-      std::move(config), this,
+      std::move(*config), this,
       [&restorer](std::string_view record, const RecordPlace& place) {
         return restorer.Visit(record, place);
       },

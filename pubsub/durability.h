@@ -30,9 +30,9 @@
 
 #include "base/clock.h"
 #include "base/event_loop.h"
-#include "base/options.h"
 #include "base/status.h"
 #include "journal/journal.h"
+#include "journal/journal_options.h"
 #include "journal/reader.h"
 #include "pubsub/disk_past.h"
 #include "pubsub/past.h"
@@ -47,16 +47,8 @@ namespace rivulet {
 
 class TopicSet;
 
-struct TopicDurabilityOptions {
-  std::string data_path;  // empty: topics live in memory alone
-  std::string sync;       // empty: "always"
-  std::uint64_t segment_bytes = 16ULL << 20;
-  bool salvage = false;
-};
-
-/// --data-path, --sync, --segment-bytes, --salvage, as simplequeue has them.
-void AddTopicDurabilityOptions(Options* options, TopicDurabilityOptions* durability);
-Status CheckTopicDurabilityOptions(const TopicDurabilityOptions& durability);
+/// --data-path, --sync, --segment-bytes, --salvage.
+void AddTopicDurabilityOptions(Options* options, JournalOptions* durability);
 
 class TopicDurability final : public TopicLog, private JournalOwner {
  public:
@@ -70,8 +62,7 @@ class TopicDurability final : public TopicLog, private JournalOwner {
   };
 
   /// `loop` and `clock` must outlive it.
-  TopicDurability(TopicDurabilityOptions options, Retention retention, EventLoop& loop,
-                  const Clock& clock);
+  TopicDurability(JournalOptions options, Retention retention, EventLoop& loop, const Clock& clock);
   ~TopicDurability() override;
 
   /// Opens the journal and makes the topics and the keys again; both must outlive it. Gives
@@ -171,7 +162,7 @@ class TopicDurability final : public TopicLog, private JournalOwner {
   void EndCleaning();
   void DropOldest();
 
-  TopicDurabilityOptions options_;
+  JournalOptions options_;
   Retention retention_;
   EventLoop& loop_;
   const Clock& clock_;

@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
   mallopt(M_MMAP_THRESHOLD, kMappedBytes);
   Options options(kName, "sends every message published to everyone who listens, over HTTP");
   PubsubOptions pubsub;
-  TopicDurabilityOptions durable;
+  JournalOptions durable;
   RepublishOptions republish;
   DaemonOptions common;
   AddPubsubOptions(&options, &pubsub);
@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
   options.Epilog(kExamples);
   if (const auto code = options.Parse(argc, argv)) return *code;
   if (Status s = CheckPubsubOptions(pubsub); !s.ok()) return options.Fail(s.message());
-  if (Status s = CheckTopicDurabilityOptions(durable); !s.ok()) return options.Fail(s.message());
+  if (Status s = CheckJournalOptions(durable); !s.ok()) return options.Fail(s.message());
   if (Status s = CheckRepublishOptions(republish); !s.ok()) return options.Fail(s.message());
   if (Status s = CheckDaemonOptions(common); !s.ok()) return options.Fail(s.message());
   if (Status s = PrepareProcess(kName, common); !s.ok()) return FailStart(kName, s);

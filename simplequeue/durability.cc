@@ -12,7 +12,6 @@ namespace rivulet {
 
 namespace {
 
-constexpr std::uint64_t kMinSegmentBytes = 64ULL << 10;
 constexpr char kOwner[] = "simplequeue";
 
 std::string QueueRecord(const Queue& queue) {
@@ -34,48 +33,21 @@ void LogRecovery(const std::string& path, const RestoredCounts& counts,
 
 }  // namespace
 
-void AddDurabilityOptions(Options* options, DurabilityOptions* durability) {
-  options->Section("Durability");
-  options
-      ->Text("data-path", &durability->data_path,
-             "keep messages in this folder, so that they survive a restart and a crash; made when "
-             "there is none")
-      .Metavar("DIR")
-      .DefaultText("in memory alone");
-  options
-      ->Text("sync", &durability->sync,
-             "when an answer is given: always, after its fdatasync; none, once the system has it; "
-             "a time like 100ms, so too, with an fdatasync that often")
-      .Metavar("always|none|TIME")
-      .DefaultText("always")
-      .Check([](const std::string& text) { return ParseSyncPolicy(text).status(); });
-  options
-      ->Bytes(
-          "segment-bytes", &durability->segment_bytes,
-          "size of a file of the journal; disk use is at most twice the messages' bytes and two "
-          "of these")
-      .Range(static_cast<double>(kMinSegmentBytes), 1ULL << 30);
-  options->Flag("salvage", &durability->salvage,
-                "start in spite of damage in the journal: what cannot be read is set aside in .bad "
-                "files");
+void AddDurabilityOptions(Options* options, JournalOptions* durability) {
+  AddJournalOptions(
+      options, durability,
+      {.data_path =
+           "keep messages in this folder, so that they survive a restart and a crash; made when "
+           "there is none",
+       .sync =
+           "when an answer is given: always, after its fdatasync; none, once the system has it; "
+           "a time like 100ms, so too, with an fdatasync that often",
+       .segment_bytes =
+           "size of a file of the journal; disk use is at most twice the messages' bytes and two "
+           "of these"});
 }
 
-Status CheckDurabilityOptions(const DurabilityOptions& durability) {
-  if (durability.data_path.empty()) {
-    const auto alone = [](std::string_view option) {
-      return InvalidArgument(fmt::format(
-          "{}: must come with --data-path=DIR; without it nothing is kept on disk", option));
-    };
-    if (!durability.sync.empty()) return alone("--sync=" + durability.sync);
-    if (durability.segment_bytes != DurabilityOptions().segment_bytes) {
-      return alone("--segment-bytes=" + FormatByteCount(durability.segment_bytes));
-    }
-    if (durability.salvage) return alone("--salvage");
-  }
-  return {};
-}
-
-Durability::Durability(DurabilityOptions options, EventLoop& loop, const Clock& clock)
+Durability::Durability(JournalOptions options, EventLoop& loop, const Clock& clock)
     : options_(std::move(options)),
       loop_(loop),
       clock_(clock),
@@ -94,18 +66,9 @@ Status Durability::Open(QueueSet* queues) {
 
 Status Durability::OpenWith(const Opener& opener, QueueSet* queues) {
   queues_ = queues;
-  JournalConfig config;
-  config.path = options_.data_path;
-  config.owner = kOwner;
-  config.segment_bytes = options_.segment_bytes;
-  config.salvage = options_.salvage;
-  if (!options_.sync.empty()) {
-    const Result<SyncPolicy> sync = ParseSyncPolicy(options_.sync);
-    if (!sync.ok()) return InvalidArgument("--sync: " + sync.status().message());
-    config.sync = *sync;
-  }
-
-  config.progress = RecoveryProgressLog(options_.data_path, clock_);
+  Result<JournalConfig> config = JournalConfigFrom(options_, kOwner);
+  if (!config.ok()) return config.status();
+  config->progress = RecoveryProgressLog(options_.data_path, clock_);
 
   const MonoTime start = clock_.Now();
   QueueRestorer restorer(queues, WallTimes(clock_), options_.salvage);
@@ -120,7 +83,7 @@ Status Durability::OpenWith(const Opener& opener, QueueSet* queues) {
     return {};
   };
   RecoveryReport report;
-  Result<std::unique_ptr<Journal>> journal = opener(std::move(config), this, visit, &report);
+  Result<std::unique_ptr<Journal>> journal = opener(std::move(*config), this, visit, &report);
   if (!journal.ok()) return journal.status();
   journal_ = std::move(*journal);
   restored_ = restorer.End(clock_.Now());

@@ -25,9 +25,9 @@
 
 #include "base/clock.h"
 #include "base/event_loop.h"
-#include "base/options.h"
 #include "base/status.h"
 #include "journal/journal.h"
+#include "journal/journal_options.h"
 #include "simplequeue/queue_log.h"
 #include "simplequeue/restorer.h"
 #include "simplequeue/segment_contents.h"
@@ -38,16 +38,8 @@ namespace rivulet {
 class Queue;
 class QueueSet;
 
-struct DurabilityOptions {
-  std::string data_path;  // empty: queues live in memory alone
-  std::string sync;       // empty: "always"
-  std::uint64_t segment_bytes = 16ULL << 20;
-  bool salvage = false;
-};
-
 /// --data-path, --sync, --segment-bytes, --salvage.
-void AddDurabilityOptions(Options* options, DurabilityOptions* durability);
-Status CheckDurabilityOptions(const DurabilityOptions& durability);
+void AddDurabilityOptions(Options* options, JournalOptions* durability);
 
 class Durability final : public QueueLog, private JournalOwner {
  public:
@@ -60,7 +52,7 @@ class Durability final : public QueueLog, private JournalOwner {
   };
 
   /// `loop` and `clock` must outlive it.
-  Durability(DurabilityOptions options, EventLoop& loop, const Clock& clock);
+  Durability(JournalOptions options, EventLoop& loop, const Clock& clock);
   ~Durability() override;
 
   /// Opens the journal and makes `queues` again, whose log this is and which must outlive it. Logs
@@ -138,7 +130,7 @@ class Durability final : public QueueLog, private JournalOwner {
   void MoveOne(const Move& move, std::string_view key, std::int64_t key_until_ms);
   std::uint64_t CountLiveBytes();
 
-  DurabilityOptions options_;
+  JournalOptions options_;
   EventLoop& loop_;
   const Clock& clock_;
   QueueSet* queues_ = nullptr;

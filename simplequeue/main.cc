@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
   using namespace rivulet;
   Options options(kName, "keeps messages until somebody takes them, in named queues, over HTTP");
   QueueOptions queue;
-  DurabilityOptions durable;
+  JournalOptions durable;
   DaemonOptions common;
   AddQueueOptions(&options, &queue);
   AddDurabilityOptions(&options, &durable);
@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
   options.Epilog(kExamples);
   if (const auto code = options.Parse(argc, argv)) return *code;
   if (Status s = CheckQueueOptions(queue); !s.ok()) return options.Fail(s.message());
-  if (Status s = CheckDurabilityOptions(durable); !s.ok()) return options.Fail(s.message());
+  if (Status s = CheckJournalOptions(durable); !s.ok()) return options.Fail(s.message());
   if (Status s = CheckDaemonOptions(common); !s.ok()) return options.Fail(s.message());
   if (Status s = PrepareProcess(kName, common); !s.ok()) return FailStart(kName, s);
 

@@ -359,13 +359,13 @@ TEST_CASE("topic durability: many topics among each other are each found again")
 }
 
 TEST_CASE("topic durability: a journal of another daemon is refused, and so is a wrong option") {
-  TopicDurabilityOptions options;
-  CHECK(CheckTopicDurabilityOptions(options).ok());
+  JournalOptions options;
+  CHECK(CheckJournalOptions(options).ok());
   options.sync = "none";
-  CHECK(CheckTopicDurabilityOptions(options).message() ==
+  CHECK(CheckJournalOptions(options).message() ==
         "--sync=none: must come with --data-path=DIR; without it nothing is kept on disk");
   options.data_path = "/x";
-  CHECK(CheckTopicDurabilityOptions(options).ok());
+  CHECK(CheckJournalOptions(options).ok());
 
   journal_test::Fixture other;
   REQUIRE(other.Open().ok());

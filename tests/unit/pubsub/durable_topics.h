@@ -36,7 +36,7 @@ struct DurableTopics {
       : clock(clock_to_use),
         keys(config.max_keys, 1),
         durability(std::make_unique<TopicDurability>(
-            TopicDurabilityOptions{path, config.sync, config.segment_bytes, config.salvage},
+            JournalOptions{path, config.sync, config.segment_bytes, config.salvage},
             config.retention, loop, *clock)),
         topics({1000, {}}) {
     CHECK(InitLog({.program = "", .json = false, .level = LogLevel::kError, .file = ""}).ok());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pubsub/framed_log.h"
+#include "tests/unit/scaled.h"
 
 namespace rivulet {
 namespace {
@@ -188,9 +189,9 @@ TEST_CASE("log: every reader sees exactly the published bytes in order, over a m
   MESSAGE("seed: " << seed);
   for (const Framing framing : {Framing::kLines, Framing::kMultipart}) {
     Model model(framing, seed);
-    for (int i = 0; i < 500'000; ++i) {
+    for (int i = 0; i < Scaled(500'000); ++i) {
       model.Step();
-      if (i % 50'000 == 0) model.CatchUp();
+      if (i % Scaled(50'000) == 0) model.CatchUp();
     }
     model.CatchUp();
     CHECK(model.kicks_ > 0);

@@ -16,6 +16,7 @@
 #include "pubsub/topic_set.h"
 #include "tests/unit/pubsub/feed_listener.h"
 #include "tests/unit/pubsub/framing_decoders.h"
+#include "tests/unit/scaled.h"
 
 namespace rivulet {
 namespace {
@@ -274,9 +275,9 @@ TEST_CASE("topics: every subscriber gets what its selection and filter say, over
                                  : std::random_device()();
   MESSAGE("seed: " << seed);
   Model model(seed);
-  for (int i = 0; i < 300'000; ++i) {
+  for (int i = 0; i < Scaled(300'000); ++i) {
     model.Step();
-    if (i % 5000 == 0) model.CatchUp();
+    if (i % Scaled(5000) == 0) model.CatchUp();
   }
   model.CatchUp();
   model.LeaveAll();

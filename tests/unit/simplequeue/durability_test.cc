@@ -247,17 +247,17 @@ TEST_CASE("durability: a queue whose name was lost to damage comes back by the n
 }
 
 TEST_CASE("durability: options that mean nothing without a data path are refused") {
-  DurabilityOptions options;
-  CHECK(CheckDurabilityOptions(options).ok());
+  JournalOptions options;
+  CHECK(CheckJournalOptions(options).ok());
   options.sync = "always";
-  CHECK(CheckDurabilityOptions(options).message() ==
+  CHECK(CheckJournalOptions(options).message() ==
         "--sync=always: must come with --data-path=DIR; without it nothing is kept on disk");
   options.data_path = "/tmp/x";
-  CHECK(CheckDurabilityOptions(options).ok());
+  CHECK(CheckJournalOptions(options).ok());
   options = {};
   options.segment_bytes = 1 << 20;
-  CHECK(CheckDurabilityOptions(options).message().starts_with("--segment-bytes=1MiB: must come"));
+  CHECK(CheckJournalOptions(options).message().starts_with("--segment-bytes=1MiB: must come"));
   options = {};
   options.salvage = true;
-  CHECK(CheckDurabilityOptions(options).message().starts_with("--salvage: must come"));
+  CHECK(CheckJournalOptions(options).message().starts_with("--salvage: must come"));
 }

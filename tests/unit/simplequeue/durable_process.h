@@ -44,8 +44,8 @@ struct DurableProcess {
                          .failed = [this](const Status& why) { failed = why; },
                          .healed = [this] { healed = true; }});
   }
-  static DurabilityOptions Options(std::uint64_t segment_bytes) {
-    DurabilityOptions options;
+  static JournalOptions Options(std::uint64_t segment_bytes) {
+    JournalOptions options;
     options.data_path = "/nowhere";
     options.segment_bytes = segment_bytes;
     return options;

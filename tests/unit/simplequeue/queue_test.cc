@@ -1,4 +1,5 @@
 #include "simplequeue/queue.h"
+#include "tests/unit/scaled.h"
 
 #include <doctest/doctest.h>
 
@@ -9,6 +10,7 @@
 
 using rivulet::Arena;
 using rivulet::Queue;
+using rivulet::Scaled;
 
 namespace {
 
@@ -133,10 +135,10 @@ TEST_CASE("queue: a million random steps agree with a plain deque") {
   Queue queue("q", 1, {}, &arena);
   std::deque<std::string> model;
   std::uint64_t model_bytes = 0;
-  for (int step = 0; step < 1'000'000; ++step) {
+  for (int step = 0; step < Scaled(1'000'000); ++step) {
     const auto dice = random() % 100;
     // Phases of growth and of shrinking, so that segments and blocks come and go.
-    const bool growing = (step / 50'000) % 2 == 0;
+    const bool growing = (step / Scaled(50'000)) % 2 == 0;
     if (dice < (growing ? 60 : 40)) {
       std::string body = std::to_string(random());
       if (dice == 0) body.resize(random() % 20'000, 'z');
