@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -11,7 +10,6 @@
 #include "base/log.h"
 #include "base/options_impl.h"
 #include "base/text.h"
-#include "base/units.h"
 #include "base/version.h"
 
 namespace rivulet {
@@ -40,37 +38,6 @@ std::string Joined(const std::vector<std::string>& words) {
 
 }  // namespace
 
-Declared& Declared::Metavar(std::string name) {
-  spec_->metavar = std::move(name);
-  return *this;
-}
-
-Declared& Declared::Range(double low, double high) {
-  spec_->range = {low, high};
-  return *this;
-}
-
-Declared& Declared::OneOf(std::vector<std::string> choices) {
-  spec_->choices = std::move(choices);
-  return *this;
-}
-
-Declared& Declared::Check(std::function<Status(const std::string&)> check) {
-  spec_->check = std::move(check);
-  return *this;
-}
-
-Declared& Declared::Required() {
-  spec_->required = true;
-  spec_->default_text.clear();
-  return *this;
-}
-
-Declared& Declared::DefaultText(std::string text) {
-  spec_->default_text = std::move(text);
-  return *this;
-}
-
 Options::Options(std::string program, std::string summary) : impl_(std::make_unique<Impl>()) {
   impl_->program = std::move(program);
   impl_->summary = std::move(summary);
@@ -96,128 +63,6 @@ Declared::Spec* Options::Impl::Find(std::string_view name) const {
     if (spec->name == name) return spec.get();
   }
   return nullptr;
-}
-
-Declared::Spec* Options::Impl::Add(Spec::Kind kind, std::string name, std::string help) {
-  assert(Find(name) == nullptr && name != "help" && name != "version");
-  specs.push_back(std::make_unique<Spec>());
-  Spec* spec = specs.back().get();
-  spec->kind = kind;
-  spec->name = std::move(name);
-  spec->help = std::move(help);
-  spec->section = sections.back();
-  return spec;
-}
-
-Declared Options::Flag(std::string name, bool* value, std::string help) {
-  auto* spec = impl_->Add(Declared::Spec::Kind::kFlag, std::move(name), std::move(help));
-  if (*value) spec->default_text = "true";
-  spec->set = [value](const std::string& text) -> Status {
-    if (text != "true" && text != "false") return InvalidArgument("must be true or false");
-    *value = text == "true";
-    return {};
-  };
-  return Declared(spec);
-}
-
-Declared Options::Text(std::string name, std::string* value, std::string help) {
-  auto* spec = impl_->Add(Declared::Spec::Kind::kText, std::move(name), std::move(help));
-  spec->metavar = "TEXT";
-  spec->default_text = EscapeControl(*value);
-  spec->set = [value](const std::string& text) -> Status {
-    *value = text;
-    return {};
-  };
-  return Declared(spec);
-}
-
-Declared Options::Texts(std::string name, std::vector<std::string>* values, std::string help) {
-  auto* spec = impl_->Add(Declared::Spec::Kind::kTexts, std::move(name), std::move(help));
-  spec->metavar = "TEXT";
-  spec->default_text = Joined(*values);
-  spec->set = [values, spec](const std::string& text) -> Status {
-    if (!spec->given) values->clear();  // the defaults
-    values->push_back(text);
-    return {};
-  };
-  return Declared(spec);
-}
-
-namespace {
-
-// Parses, checks the range and stores.
-template <typename T, typename Spec>
-auto NumberSetter(Spec* spec, T* value, Result<T> (*parse)(std::string_view)) {
-  return [spec, value, parse](const std::string& text) -> Status {
-    const Result<T> parsed = parse(text);
-    bool right = parsed.ok();
-    if (right && spec->range) {
-      const auto number = static_cast<double>(*parsed);
-      right = number >= spec->range->low && number <= spec->range->high;
-    }
-    if (right) {
-      *value = *parsed;
-      return {};
-    }
-    const std::string range = spec->RangeText();
-    // Below the type's own bound there is a better answer than the range's: "must be at most ...".
-    if (range.empty()) return parsed.status();
-    const std::string_view kind = spec->kind == Spec::Kind::kUint    ? "a whole number"
-                                  : spec->kind == Spec::Kind::kBytes ? "a size"
-                                                                     : "a number";
-    const std::string_view joint = range.starts_with("at ") ? "of" : "from";
-    return InvalidArgument(fmt::format("must be {} {} {}", kind, joint, range));
-  };
-}
-
-}  // namespace
-
-Declared Options::Uint(std::string name, std::uint64_t* value, std::string help) {
-  auto* spec = impl_->Add(Declared::Spec::Kind::kUint, std::move(name), std::move(help));
-  spec->metavar = "N";
-  spec->default_text = std::to_string(*value);
-  spec->set = NumberSetter<std::uint64_t>(spec, value, ParseUint);
-  return Declared(spec);
-}
-
-Declared Options::Real(std::string name, double* value, std::string help) {
-  auto* spec = impl_->Add(Declared::Spec::Kind::kReal, std::move(name), std::move(help));
-  spec->metavar = "X";
-  spec->default_text = fmt::format("{}", *value);
-  spec->set = NumberSetter<double>(spec, value, ParseDouble);
-  return Declared(spec);
-}
-
-Declared Options::Bytes(std::string name, std::uint64_t* value, std::string help) {
-  auto* spec = impl_->Add(Declared::Spec::Kind::kBytes, std::move(name), std::move(help));
-  spec->metavar = "SIZE";
-  spec->default_text = FormatByteCount(*value);
-  spec->set = NumberSetter<std::uint64_t>(spec, value, ParseByteCount);
-  return Declared(spec);
-}
-
-Declared Options::Time(std::string name, Duration* value, std::string help) {
-  auto* spec = impl_->Add(Declared::Spec::Kind::kTime, std::move(name), std::move(help));
-  spec->metavar = "TIME";
-  spec->default_text = FormatDuration(*value);
-  spec->set = [value](const std::string& text) -> Status {
-    const auto parsed = ParseDuration(text);
-    if (!parsed.ok()) return parsed.status();
-    *value = *parsed;
-    return {};
-  };
-  return Declared(spec);
-}
-
-Declared Options::Argument(std::string name, std::string* value, std::string help) {
-  auto& spec = impl_->arguments.emplace_back(std::make_unique<Declared::Spec>());
-  spec->name = std::move(name);
-  spec->help = std::move(help);
-  spec->set = [value](const std::string& text) -> Status {
-    *value = text;
-    return {};
-  };
-  return Declared(spec.get());
 }
 
 Status Options::Impl::Set(Spec* spec, const std::string& value) {
@@ -250,7 +95,10 @@ std::string Options::Impl::Suggestion(std::string_view name) const {
 
 std::string Options::Impl::ArgumentNames() const {
   std::string names;
-  for (const auto& argument : arguments) names += (names.empty() ? "" : " ") + argument->name;
+  for (const auto& argument : arguments) {
+    if (!names.empty()) names += ' ';
+    names += argument->any_number ? "[" + argument->name + "]..." : argument->name;
+  }
   return names;
 }
 
@@ -260,7 +108,7 @@ std::optional<int> Options::Impl::ParseArgument(std::string_view word) {
         fmt::format("{}: must be an option, --name=VALUE; there are no arguments", Shown(word)), 2);
   }
   for (const auto& argument : arguments) {
-    if (argument->given) continue;
+    if (argument->given && !argument->any_number) continue;
     if (const Status status = Set(argument.get(), std::string(word)); !status.ok()) {
       return Complain(fmt::format("{} {}: {}", argument->name, Shown(word), status.message()), 2);
     }
@@ -273,7 +121,7 @@ std::optional<int> Options::Impl::ParseArgument(std::string_view word) {
 
 std::optional<int> Options::Impl::CheckGiven() const {
   for (const auto& argument : arguments) {
-    if (argument->given) continue;
+    if (argument->given || argument->any_number) continue;
     return Complain(
         fmt::format("{} must be given: {} {}", argument->name, program, ArgumentNames()), 2);
   }

@@ -13,7 +13,7 @@
 //
 // A flag may be written --name=false; another option's value must not start with "--" unless it is
 // written --name=VALUE. There are no arguments beside options, but for a tool that declares them
-// (Argument()). An unknown name is answered with the nearest known one.
+// (Argument(), Arguments()). An unknown name is answered with the nearest known one.
 #pragma once
 
 #include <cstdint>
@@ -75,6 +75,8 @@ class Options {
   /// A word without dashes. The first declared is the first given, and each must be. `name` is what
   /// usage and errors call it: "DIR". Takes OneOf and Check.
   Declared Argument(std::string name, std::string* value, std::string help);
+  /// The words without dashes behind those, any number of them, none included. Declared last, once.
+  Declared Arguments(std::string name, std::vector<std::string>* values, std::string help);
 
   /// The exit status to end with now (0 after --help and --version, 2 after a wrong option, 1 for a
   /// config file that cannot be read), or nothing when the program should go on.

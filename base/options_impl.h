@@ -1,4 +1,5 @@
-// What options.cc (reading) and options_help.cc (teaching) share. Not for others.
+// What options_declare.cc (declaring), options.cc (reading) and options_help.cc (teaching) share.
+// Not for others.
 #pragma once
 
 #include <memory>
@@ -27,6 +28,7 @@ struct Options::Declared::Spec {
   std::function<Status(const std::string&)> check;
   bool required = false;
   bool given = false;
+  bool any_number = false;  // of an argument: none or several
   // Stores a value that was found right; its message starts with "must".
   std::function<Status(const std::string&)> set;
 
