@@ -47,6 +47,9 @@ class Backlog {
   virtual MessageBatch Slice(std::uint64_t first, std::uint64_t max_messages) = 0;
   /// Nobody asks for messages before `first` any more; start() <= first <= end().
   virtual void DropBefore(std::uint64_t first) = 0;
+  /// Nobody asks for the messages first .. end - 1 any more, though for one before them somebody
+  /// may: a hint, each message once. They need no memory and count no more as held.
+  virtual void Release(std::uint64_t /*first*/, std::uint64_t /*end*/) {}
   /// No more should be appended until has_room(): stop reading the source.
   virtual bool full() const = 0;
   virtual bool has_room() const = 0;

@@ -1,7 +1,7 @@
 // Delivers messages to HTTP destinations: a backlog, the forwarder, a destination each, and a
 // client for all of them. What ps_to_http and file_to_http have in common.
 //
-//   Delivery delivery(loop, clock, config, backlog.get(), [&] { …more room, or done?… });
+//   HttpDelivery delivery(loop, clock, config, backlog.get(), [&] { …more room, or done?… });
 //   delivery.Append(message);                   // sent when the loop comes to it
 //   if (delivery.full()) …stop reading…         // until has_room()
 //   delivery.counts().pending == 0              // all done
@@ -31,17 +31,17 @@ struct DeliveryConfig {
   std::vector<DestinationConfig> destinations;  // at least one
   ForwarderConfig forwarder;
   std::string dead_letter_path;  // empty: refused messages are lost, and counted
-  bool dry_run =
-      false;  // requests are printed on standard output, none is sent; all count as delivered
+  /// Requests are printed on standard output, none is sent; all count as delivered.
+  bool dry_run = false;
 };
 
-class Delivery {
+class HttpDelivery {
  public:
-  /// `on_progress` is called from the loop after messages were done with. `dead_letters` may be
-  /// nullptr.
-  Delivery(EventLoop& loop, const Clock& clock, DeliveryConfig config, Backlog* backlog,
-           DeadLetters* dead_letters, std::function<void()> on_progress);
-  ~Delivery();
+  /// `on_progress` is called from the loop after messages were done with, and now and then though
+  /// none were. `dead_letters` may be nullptr: then refused messages are lost, and counted.
+  HttpDelivery(EventLoop& loop, const Clock& clock, DeliveryConfig config, Backlog* backlog,
+               DeadLetters* dead_letters, std::function<void()> on_progress);
+  ~HttpDelivery();
 
   void Append(std::string_view message);
   void TooLong() { forwarder_.TooLong(); }
@@ -51,6 +51,9 @@ class Delivery {
   void Pump() { pump_.Schedule(); }
   /// Forgets the backoffs: for the end.
   void RetryNow();
+  /// Sends nothing new from now on; what is in flight is still answered: for an end where the
+  /// backlog keeps the rest.
+  void Hold() { held_ = true; }
 
   const Forwarder& forwarder() const { return forwarder_; }
   ForwarderCounts counts() const { return forwarder_.counts(); }
@@ -68,6 +71,7 @@ class Delivery {
   Client client_;
   std::vector<std::unique_ptr<Destination>> destinations_;
   Deferred pump_;
+  bool held_ = false;
   std::function<void()> on_progress_;
 };
 

@@ -25,8 +25,9 @@ struct DestinationConfig {
   /// cannot stand so (empty, or with a newline inside) go as format=framed, `BYTES\n` MESSAGE `\n`.
   bool batched = false;
   std::vector<std::string> headers;
-  std::string ca_file;  // certificates to trust for https, in place of the system's
-  bool gzip = false;    // of bodies: Content-Encoding: gzip
+  std::string ca_file;   // certificates to trust for https, in place of the system's
+  bool gzip = false;     // of bodies: Content-Encoding: gzip
+  bool dry_run = false;  // prints what it would send, and takes that for delivered
   Duration connect_timeout = std::chrono::seconds(5);
   Duration request_timeout = std::chrono::seconds(30);
 };
@@ -39,8 +40,11 @@ enum class DeliveryVerdict : std::uint8_t {
   kRefusedBatch,  // 400, 413, 414, 422: one of the messages may be meant
 };
 DeliveryVerdict Judge(const ClientResponse& response);
-/// How long a Retry-After asks to wait: seconds, at most five minutes; zero when there is none.
-Duration RetryAfter(const ClientResponse& response);
+/// How long a Retry-After asks to wait (RFC 9110, 10.2.3: seconds, or a date as in
+/// "Sun, 06 Nov 1994 08:49:37 GMT"), at most five minutes; zero when there is none.
+Duration RetryAfter(const ClientResponse& response, WallTime now);
+/// The request for a batch; its body shares the batch's bytes where it can. Not for a dry run.
+ClientRequest MakeDeliveryRequest(const DestinationConfig& config, const MessageBatch& batch);
 
 /// The state of a circuit breaker, as operators know it: kClosed, all is well; kOpen, it fails, and
 /// nothing is sent before the backoff ends; kHalfOpen, one request finds out.
@@ -61,8 +65,9 @@ struct DestinationStats {
 /// Thread: the loop's. Must be destroyed before its client and forwarder.
 class Destination {
  public:
-  /// `on_progress` is called after an answer was given to the forwarder. `dead_letters` may be
-  /// nullptr: then refused messages are lost, and counted.
+  /// `on_progress` is called after an answer was given to the forwarder, and when it is time to ask
+  /// it again: all destinations are to be pumped then. `dead_letters` may be nullptr: then refused
+  /// messages are lost, and counted.
   Destination(EventLoop& loop, const Clock& clock, Client& client, Forwarder& forwarder,
               std::size_t index, DestinationConfig config, DeadLetters* dead_letters,
               std::function<void()> on_progress);
@@ -86,7 +91,15 @@ class Destination {
   };
 
   void Send(MessageBatch batch);
+  void Print(const MessageBatch& batch);
   void OnAnswer(std::list<Sent>::iterator sent, const ClientResponse& response);
+  void OnDelivered(const MessageBatch& batch, const ClientResponse& response);
+  void OnRefused(const MessageBatch& batch, const ClientResponse& response, bool split);
+  void OnFailed(const MessageBatch& batch, const ClientResponse& response);
+  bool WriteDeadLetters(const MessageBatch& batch, const ClientResponse& response);
+  std::string Describe(const ClientResponse& response) const;
+  void LogRecovery(const ClientResponse& response);
+  void LogFailure(const ClientResponse& response, MonoTime now);
   void LogRefusal(const ClientResponse& response, std::uint64_t messages);
 
   const Clock& clock_;
@@ -100,6 +113,7 @@ class Destination {
   DestinationStats stats_;
   LatencyHistogram latency_;
   Timer wake_;
+  MonoTime wake_at_{};  // when wake_ is active
   std::list<Sent> sent_;
   std::uint64_t failures_ = 0;  // since the last answer that was none
   std::uint64_t refusals_not_logged_ = 0;

@@ -1,5 +1,6 @@
 #include "bridge/destination_url.h"
 
+#include <algorithm>
 #include <array>
 
 #include "bridge/source_url.h"
@@ -38,6 +39,18 @@ std::string GetUrl::For(std::string_view message) const {
   std::string url = before;
   AppendPercentEncoded(&url, message);
   return url += after;
+}
+
+std::string FramedUrl(std::string_view url) {
+  const auto fragment = std::min(url.find('#'), url.size());
+  std::string framed(url.substr(0, fragment));
+  const auto query = framed.find('?');
+  if (query == std::string::npos) {
+    framed += '?';
+  } else if (framed.back() != '?' && framed.back() != '&') {
+    framed += '&';
+  }
+  return framed += "format=framed";
 }
 
 Result<GetUrl> ParseGetUrl(std::string_view url) {

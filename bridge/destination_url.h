@@ -20,6 +20,9 @@ struct GetUrl {
   std::string For(std::string_view message) const;
 };
 
+/// The URL of a POST whose body is framed (base/frames.h): `format=framed` at the end of its query.
+std::string FramedUrl(std::string_view url);
+
 /// `%s` must stand exactly once and after the host.
 Result<GetUrl> ParseGetUrl(std::string_view url);
 

@@ -1,117 +1,182 @@
 #include "bridge/forwarder.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace rivulet {
 
-Forwarder::Forwarder(const ForwarderConfig& config)
-    : round_robin_(config.round_robin),
-      share_bytes_(std::max<std::uint64_t>(
-          1, config.max_pending_bytes / (round_robin_ ? config.destinations.size() : 1))),
-      lanes_(round_robin_ ? config.destinations.size() : 1) {
+Forwarder::Forwarder(const ForwarderConfig& config, Backlog* backlog)
+    : backlog_(backlog), retry_max_(config.retry_max), start_(backlog->start()) {
+  const std::uint64_t end = backlog->end();
+  settled_ = end;
   for (std::size_t i = 0; i < config.destinations.size(); ++i) {
     windows_.emplace_back(config.destinations[i], config.seed + i);
-    LaneOf(i).readers.push_back(i);
+    if (config.round_robin && i > 0) continue;
+    const auto begin = i < config.begin_at.size() ? config.begin_at[i] : start_;
+    cursors_.emplace_back(std::clamp(begin, start_, end));
+    settled_ = std::min(settled_, cursors_.back().oldest());
   }
+  backlog_->DropBefore(settled_);
+  start_ = backlog_->start();
+  counts_.received = end - settled_;
 }
 
 void Forwarder::Append(std::string_view message) {
-  ++received_;
-  lanes_[PickLane()].log.Append(message);
+  ++counts_.received;
+  backlog_->Append(message);
+  FollowStart();
 }
 
 void Forwarder::TooLong() {
-  ++received_;
-  ++refused_;
+  ++counts_.received;
+  ++counts_.refused;
 }
 
-bool Forwarder::full() const { return !Holds(share_bytes_); }
-bool Forwarder::has_room() const { return Holds(share_bytes_ / 2 + 1); }
-
 std::optional<MessageBatch> Forwarder::Next(std::size_t destination, MonoTime now) {
-  return windows_[destination].Next(LaneOf(destination).log, now);
+  FollowStart();
+  DeliveryWindow& window = windows_[destination];
+  window.Wake(now);
+  if (!window.Ready(now) || !IsTurnOf(destination, now)) return std::nullopt;
+  auto taken = cursors_[CursorOf(destination)].Take(backlog_, window.config(), now);
+  if (!taken) return std::nullopt;
+  window.Sent({taken->batch.first, taken->batch.count, taken->tries});
+  turn_ = (destination + 1) % windows_.size();
+  return std::move(taken->batch);
 }
 
 void Forwarder::Delivered(std::size_t destination, const MessageBatch& batch) {
-  windows_[destination].Delivered(batch);
-  Settle(&LaneOf(destination));
+  FollowStart();
+  const BatchRange run = windows_[destination].Answered(batch);
+  Count(run, Fate::kDelivered);
+  Settle(run);
 }
 
-void Forwarder::Refused(std::size_t destination, const MessageBatch& batch, bool split) {
-  Lane& lane = LaneOf(destination);
-  if (windows_[destination].Refused(batch, lane.log, split) == 0) return;
-  for (auto message = batch.first; message < batch.end(); ++message) lane.refused.insert(message);
-  Settle(&lane);
+bool Forwarder::Refused(std::size_t destination, const MessageBatch& batch, bool split) {
+  FollowStart();
+  const BatchRange run = windows_[destination].Answered(batch);
+  if (split && run.count > 1) {
+    const std::uint64_t half = run.count / 2;
+    SendAgain(CursorOf(destination), {run.first, half, 0});
+    SendAgain(CursorOf(destination), {run.first + half, run.count - half, 0});
+    Settle({});
+    return false;
+  }
+  Count(run, Fate::kRefused);
+  Settle(run);
+  return true;
 }
 
-void Forwarder::Failed(std::size_t destination, const MessageBatch& batch, MonoTime now,
+bool Forwarder::Failed(std::size_t destination, const MessageBatch& batch, MonoTime now,
                        Duration retry_after) {
-  windows_[destination].Failed(batch, now, retry_after);
+  FollowStart();
+  BatchRange run = windows_[destination].Failed(batch, now, retry_after);
+  if (run.tries < retry_max_) {
+    ++run.tries;
+    SendAgain(CursorOf(destination), run);
+    Settle({});
+    return false;
+  }
+  Count(run, Fate::kRefused);
+  Settle(run);
+  return true;
+}
+
+void Forwarder::Postponed(std::size_t destination, const MessageBatch& batch, MonoTime now) {
+  FollowStart();
+  SendAgain(CursorOf(destination), windows_[destination].Failed(batch, now, Duration::zero()));
+  Settle({});
+}
+
+bool Forwarder::OnLastTry(std::size_t destination, const MessageBatch& batch) const {
+  return windows_[destination].Find(batch).tries >= retry_max_;
 }
 
 std::optional<MonoTime> Forwarder::WakeAt(std::size_t destination) const {
-  return windows_[destination].WakeAt();
+  const DeliveryWindow& window = windows_[destination];
+  if (!window.HasRoom()) return std::nullopt;  // its answer comes first
+  return window.retry_at() ? window.retry_at() : cursors_[CursorOf(destination)].WakeAt();
 }
 
 void Forwarder::RetryNow() {
   for (auto& window : windows_) window.RetryNow();
+  for (auto& cursor : cursors_) cursor.HurryUp();
+}
+
+std::uint64_t Forwarder::oldest(std::size_t destination) const {
+  return OldestOf(CursorOf(destination));
 }
 
 ForwarderCounts Forwarder::counts() const {
-  return {received_, delivered_, refused_, received_ - delivered_ - refused_};
+  ForwarderCounts counts = counts_;
+  counts.pending = counts.received - counts.delivered - counts.refused - counts.dropped;
+  return counts;
 }
 
-std::uint64_t Forwarder::pending_bytes() const {
-  std::uint64_t bytes = 0;
-  for (const auto& lane : lanes_) bytes += lane.log.held_bytes();
-  return bytes;
+std::uint64_t Forwarder::OldestOf(std::size_t cursor) const {
+  const std::uint64_t unsent = cursors_[cursor].oldest();
+  if (cursors_.size() > 1) return windows_[cursor].OldestOr(unsent);
+  std::uint64_t oldest = unsent;
+  for (const auto& window : windows_) oldest = window.OldestOr(oldest);
+  return oldest;
 }
 
-bool Forwarder::AnyHealthy() const {
-  return std::ranges::any_of(windows_, [](const auto& window) { return !window.failing(); });
-}
-
-bool Forwarder::Eligible(const Lane& lane, bool any_healthy) const {
-  return !round_robin_ || !any_healthy || !windows_[lane.readers[0]].failing();
-}
-
-bool Forwarder::Holds(std::uint64_t bytes) const {
-  const bool any_healthy = AnyHealthy();
-  return std::ranges::any_of(lanes_, [&](const Lane& lane) {
-    return Eligible(lane, any_healthy) && lane.log.held_bytes() < bytes;
-  });
-}
-
-std::size_t Forwarder::PickLane() {
-  if (lanes_.size() == 1) return 0;
-  const bool any_healthy = AnyHealthy();
-  std::size_t fallback = turn_;  // when all are full: what a read in progress still brings
-  for (std::size_t i = lanes_.size(); i-- > 0;) {
-    const std::size_t lane = (turn_ + i) % lanes_.size();
-    if (Eligible(lanes_[lane], any_healthy)) fallback = lane;
+bool Forwarder::IsTurnOf(std::size_t destination, MonoTime now) const {
+  if (cursors_.size() > 1) return true;
+  for (std::size_t i = turn_; i != destination; i = (i + 1) % windows_.size()) {
+    if (windows_[i].Ready(now)) return false;
   }
-  std::size_t picked = fallback;
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    const std::size_t lane = (turn_ + i) % lanes_.size();
-    if (Eligible(lanes_[lane], any_healthy) && lanes_[lane].log.held_bytes() < share_bytes_) {
-      picked = lane;
-      break;
+  return true;
+}
+
+// The backlog may have let go of its oldest messages.
+void Forwarder::FollowStart() {
+  if (backlog_->start() <= start_) return;
+  start_ = backlog_->start();
+  for (auto& cursor : cursors_) {
+    for (const auto& run : cursor.SkipTo(start_)) Count(run, Fate::kDropped);
+  }
+  Settle({});
+}
+
+void Forwarder::SendAgain(std::size_t cursor, BatchRange run) {
+  if (run.first < start_) {
+    const std::uint64_t gone = std::min(run.count, start_ - run.first);
+    Count({run.first, gone, 0}, Fate::kDropped);
+    run = {run.first + gone, run.count - gone, run.tries};
+  }
+  if (run.count > 0) cursors_[cursor].SendAgain(run);
+}
+
+void Forwarder::Count(const BatchRange& run, Fate fate) {
+  if (cursors_.size() > 1) {
+    // What some destination did not take counts once all are done with it: Settle().
+    if (fate != Fate::kDelivered) marked_.Mark(run.first, run.end(), fate == Fate::kRefused);
+    return;
+  }
+  if (fate == Fate::kDelivered) counts_.delivered += run.count;
+  if (fate == Fate::kRefused) counts_.refused += run.count;
+  if (fate == Fate::kDropped) counts_.dropped += run.count;
+}
+
+void Forwarder::Settle(const BatchRange& done) {
+  std::uint64_t oldest = backlog_->end();
+  for (std::size_t i = 0; i < cursors_.size(); ++i) oldest = std::min(oldest, OldestOf(i));
+  if (oldest > settled_) {
+    if (cursors_.size() > 1) {
+      const auto marks = marked_.TakeBefore(oldest);
+      counts_.refused += marks.refused;
+      counts_.dropped += marks.dropped;
+      counts_.delivered += oldest - settled_ - marks.refused - marks.dropped;
     }
+    settled_ = oldest;
   }
-  turn_ = (picked + 1) % lanes_.size();
-  return picked;
-}
-
-void Forwarder::Settle(Lane* lane) {
-  std::uint64_t done = lane->log.end();
-  for (const auto reader : lane->readers) done = std::min(done, windows_[reader].oldest());
-  if (done == lane->log.start()) return;
-  const auto end = lane->refused.lower_bound(done);
-  const auto refused = static_cast<std::uint64_t>(std::distance(lane->refused.begin(), end));
-  lane->refused.erase(lane->refused.begin(), end);
-  refused_ += refused;
-  delivered_ += done - lane->log.start() - refused;
-  lane->log.DropBefore(done);
+  if (settled_ > start_) {
+    backlog_->DropBefore(settled_);
+    start_ = backlog_->start();
+  }
+  // One that hangs must not make the others' messages fill the memory.
+  const std::uint64_t first = std::max(done.first, start_);
+  if (cursors_.size() == 1 && first < done.end()) backlog_->Release(first, done.end());
 }
 
 }  // namespace rivulet

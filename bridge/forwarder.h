@@ -11,13 +11,13 @@
 
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 #include "bridge/backlog.h"
 #include "bridge/delivery_window.h"
+#include "bridge/marked_messages.h"
 
 namespace rivulet {
 
@@ -32,9 +32,9 @@ struct ForwarderConfig {
 };
 
 /// Messages, not requests: a message counts once, however many destinations it has.
-/// received == delivered + refused + dropped + pending, when all are counted from an empty backlog.
+/// received == delivered + refused + dropped + pending.
 struct ForwarderCounts {
-  std::uint64_t received = 0;
+  std::uint64_t received = 0;   // with those that were in the backlog, and not done, at first
   std::uint64_t delivered = 0;  // by every destination it was meant for
   std::uint64_t refused = 0;    // some destination will never take it, it was given up, or too long
   std::uint64_t dropped = 0;    // by the backlog, before some destination took it
@@ -65,6 +65,9 @@ class Forwarder {
   /// try, its messages are done with as if they were refused.
   bool Failed(std::size_t destination, const MessageBatch& batch, MonoTime now,
               Duration retry_after = {});
+  /// It is to be sent again after the backoff, and no try is counted: its messages are to go to the
+  /// dead letters, which cannot be written now.
+  void Postponed(std::size_t destination, const MessageBatch& batch, MonoTime now);
   /// Whether the next Failed() of that batch is its last: its messages must go to the dead letters.
   bool OnLastTry(std::size_t destination, const MessageBatch& batch) const;
 
@@ -80,9 +83,28 @@ class Forwarder {
   ForwarderCounts counts() const;
 
  private:
-  // To be written by the part that owns this file.
+  enum class Fate : std::uint8_t { kDelivered, kRefused, kDropped };
+
+  // Which cursor a destination reads by: in round robin all by one.
+  std::size_t CursorOf(std::size_t destination) const {
+    return cursors_.size() == 1 ? 0 : destination;
+  }
+  std::uint64_t OldestOf(std::size_t cursor) const;
+  bool IsTurnOf(std::size_t destination, MonoTime now) const;
+  void FollowStart();
+  void SendAgain(std::size_t cursor, BatchRange run);
+  void Count(const BatchRange& run, Fate fate);
+  void Settle(const BatchRange& done);
+
   Backlog* backlog_;
+  std::uint64_t retry_max_;
   std::vector<DeliveryWindow> windows_;
+  std::vector<DeliveryCursor> cursors_;  // one in round robin, else one a destination
+  std::size_t turn_ = 0;                 // in round robin: whose the next batch is
+  std::uint64_t start_ = 0;              // of the backlog, as far as the cursors know
+  std::uint64_t settled_ = 0;            // all destinations are done with the messages before
+  MarkedMessages marked_;                // behind settled_, when there are several cursors
+  ForwarderCounts counts_;               // but for pending
 };
 
 }  // namespace rivulet

@@ -1,12 +1,14 @@
 // A backlog in memory: one log, each message stored once, however many destinations read it.
 //
 // Messages lie in blocks, each followed by a newline, so that a run of them is at once the body of
-// a POST to /mput: a batch is a view into a block, kept alive by the batch, copied nowhere. Pure:
-// no I/O, no clock.
+// a POST to /mput: a batch is a view into a block, kept alive by the batch, copied nowhere. Blocks
+// are mapped, and so go back to the system as soon as nobody needs them. Pure but for that: no
+// clock.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -15,7 +17,7 @@
 
 namespace rivulet {
 
-class MessageLog final : public Backlog {
+class MessageLog : public Backlog {
  public:
   /// A batch never crosses a block; a longer message gets a block of its own.
   static constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
@@ -25,37 +27,59 @@ class MessageLog final : public Backlog {
   explicit MessageLog(std::uint64_t max_bytes, std::uint64_t first = 0)
       : max_bytes_(max_bytes), start_(first), end_(first) {}
 
-  /// Copies the message, at most 4 GiB - 2 bytes long. Amortized O(bytes).
+  /// Copies the message, at most 4 GiB - 2 bytes long. Amortized O(bytes); 4 bytes more a message.
   void Append(std::string_view message) override;
   /// O(log blocks). Never of 0 messages.
   MessageBatch Slice(std::uint64_t first, std::uint64_t max_messages) override;
   /// Their memory goes when no batch uses it any more.
   void DropBefore(std::uint64_t first) override;
+  /// Likewise; of a block, once all of its messages are released. O(log blocks).
+  void Release(std::uint64_t first, std::uint64_t end) override;
 
   std::uint64_t start() const override { return start_; }
   std::uint64_t end() const override { return end_; }
   bool full() const override { return held_bytes() >= max_bytes_; }
   bool has_room() const override { return held_bytes() <= max_bytes_ / 2; }
-  std::uint64_t held_bytes() const override { return end_byte_ - start_byte_; }
+  std::uint64_t held_bytes() const override { return end_byte_ - start_byte_ - released_bytes_; }
 
  private:
   struct Block {
+    explicit Block(std::size_t bytes_wanted);
+    ~Block();
+    Block(const Block&) = delete;
+    Block& operator=(const Block&) = delete;
+
+    std::size_t capacity;
+    std::size_t size = 0;
+    char* bytes;
+    std::vector<std::uint32_t> ends;   // where each message ends, its newline included
+    std::vector<std::uint32_t> alone;  // the messages that cannot be cut at newlines, by index
+  };
+  struct Slot {
     std::uint64_t first_message = 0;
     std::uint64_t first_byte = 0;
-    std::size_t capacity = 0;
-    std::size_t size = 0;
-    std::unique_ptr<char[]> bytes;
-    std::vector<std::uint32_t> ends;  // where each message ends, its newline included
+    std::shared_ptr<Block> block;  // null: all of its messages were released
+  };
+  // Released messages behind the start; the key is the first. Neighbours are one.
+  struct Released {
+    std::uint64_t end = 0;
+    std::uint64_t from_byte = 0;
+    std::uint64_t to_byte = 0;
   };
 
-  const std::shared_ptr<Block>& BlockOf(std::uint64_t message) const;
+  std::size_t SlotOf(std::uint64_t message) const;
+  std::uint64_t ByteOf(std::uint64_t message) const;
+  void DropAll();
+  void FreeWithin(std::size_t slot, std::uint64_t first, std::uint64_t end);
 
   std::uint64_t max_bytes_;
-  std::deque<std::shared_ptr<Block>> blocks_;
+  std::deque<Slot> slots_;
+  std::map<std::uint64_t, Released> released_;
   std::uint64_t start_;
   std::uint64_t end_;
   std::uint64_t start_byte_ = 0;  // positions in the stream of all messages ever appended
   std::uint64_t end_byte_ = 0;
+  std::uint64_t released_bytes_ = 0;
 };
 
 }  // namespace rivulet

@@ -21,6 +21,8 @@ struct ConnectionOptions {
   Duration max_backoff = std::chrono::seconds(10);
 };
 void AddConnectionOptions(Options* options, ConnectionOptions* values);
+/// As the two below.
+std::optional<int> CheckConnectionOptions(const Options& options, const ConnectionOptions& values);
 
 /// Of following a pubsub.
 struct SourceOptions {
@@ -30,10 +32,12 @@ struct SourceOptions {
   Duration max_silence{};
   std::uint64_t max_message_bytes = std::uint64_t{16} << 20;
 };
-void AddSourceOptions(Options* options, SourceOptions* values);
+/// `offset_file`: with --offset-file, for programs that keep positions in no other place.
+void AddSourceOptions(Options* options, SourceOptions* values, bool offset_file = true);
 /// The status to exit with when something is wrong (2), after one line on standard error.
 std::optional<int> CheckSourceOptions(const Options& options, const SourceOptions& values);
-/// With positions, URLs in an order that begins at random (seed). Reads the token files.
+/// With positions. The URL to begin with is chosen at random (seed), so that many bridges spread
+/// over the sources. Reads the token files.
 Result<SourceConfig> MakeSourceConfig(const SourceOptions& values,
                                       const ConnectionOptions& connection, std::uint64_t seed);
 
@@ -46,7 +50,7 @@ struct DeliveryOptions {
   Duration batch_delay{};
   std::uint64_t max_in_flight = 1;
   std::uint64_t max_pending_bytes = std::uint64_t{32} << 20;
-  std::optional<std::uint64_t> retry_max;
+  std::uint64_t retry_max = UINT64_MAX;  // for ever
   Duration request_timeout = std::chrono::seconds(30);
   std::vector<std::string> headers;
   bool gzip = false;

@@ -85,6 +85,7 @@ PositionFile::PositionFile(std::string path, std::vector<std::string> urls, Even
     : path_(std::move(path)),
       urls_(std::move(urls)),
       positions_(urls_.size()),
+      clock_(clock),
       timer_(loop, [this] { Write(); }),
       helper_(loop, clock) {}
 
@@ -119,29 +120,43 @@ Status PositionFile::Read() {
     if (error != std::errc() || stop == end || *stop != ' ') return corrupt;
     const auto url = std::find(urls_.begin(), urls_.end(),
                                line.substr(static_cast<std::size_t>(stop + 1 - line.data())));
-    if (url != urls_.end()) positions_[static_cast<std::size_t>(url - urls_.begin())] = position;
+    if (url == urls_.end()) continue;
+    const auto index = static_cast<std::size_t>(url - urls_.begin());
+    positions_[index] = position;
+    if (!latest_) latest_ = index;
   }
   return Status::Ok();
 }
 
 std::string PositionFile::Text() const {
   std::string text(kFirstLine);
-  for (std::size_t i = 0; i < urls_.size(); ++i) {
+  const auto add = [&](std::size_t i) {
     if (positions_[i]) text += fmt::format("{} {}\n", *positions_[i], urls_[i]);
+  };
+  if (latest_) add(*latest_);
+  for (std::size_t i = 0; i < urls_.size(); ++i) {
+    if (latest_ != i) add(i);
   }
   return text;
 }
 
 void PositionFile::Set(std::size_t url, std::uint64_t position) {
-  if (positions_[url] == position) return;
+  if (positions_[url] == position && latest_ == url) return;
   positions_[url] = position;
+  latest_ = url;
   changed_ = true;
-  if (!timer_.active() && !writing_) timer_.Start(kWriteEvery);
+  if (!timer_.active() && !writing_) WriteSoon();
+}
+
+// At once after a second of quiet: who is killed more often than once a second gets on, too.
+void PositionFile::WriteSoon() {
+  timer_.Start(std::max(Duration::zero(), next_write_ - clock_.Now()));
 }
 
 void PositionFile::Write() {
   changed_ = false;
   writing_ = true;
+  next_write_ = clock_.Now() + kWriteEvery;
   helper_.Do([path = path_, text = Text()] { return ReplaceFile(path, text); },
              [this](const Status& status, Duration) { OnWritten(status); });
 }
@@ -151,7 +166,7 @@ void PositionFile::OnWritten(const Status& status) {
   if (!status.ok() && last_.ok()) LogError("{}", status.message());
   last_ = status;
   if (!status.ok()) changed_ = true;
-  if (changed_) timer_.Start(kWriteEvery);
+  if (changed_) WriteSoon();
 }
 
 Status PositionFile::Close() {

@@ -4,6 +4,8 @@
 //   rivulet source positions 1
 //   1234 http://127.0.0.1:8080/sub?topic=clicks&...
 //
+// The source that was followed last stands first.
+//
 // It is replaced as a whole: written beside, made safe (fdatasync), renamed; a crash leaves the old
 // or the new one. Positions that come more often than once a second are written together, by a
 // thread of its own, so that the loop never waits for a disk.
@@ -42,7 +44,10 @@ class PositionFile {
 
   /// For each URL what the file says of it.
   const Positions& positions() const { return positions_; }
-  /// Is written within about a second. A failure is logged, once, and tried again.
+  /// The URL whose position was set last, before a restart too.
+  std::optional<std::size_t> latest() const { return latest_; }
+  /// Is written at once, or a second after the last time. A failure is logged, once, and tried
+  /// again.
   void Set(std::size_t url, std::uint64_t position);
   /// Blocks until the file says what was set. Then Set() blocks too: for the end.
   Status Close();
@@ -51,14 +56,18 @@ class PositionFile {
   Status Read();
   std::string Text() const;
   void Write();
+  void WriteSoon();
   void OnWritten(const Status& status);
 
   std::string path_;
   std::vector<std::string> urls_;
   Positions positions_;
+  std::optional<std::size_t> latest_;
   bool changed_ = false;  // since the last write began
   bool writing_ = false;
   Status last_;  // how the last write went
+  const Clock& clock_;
+  MonoTime next_write_{};
   Timer timer_;
   Helper helper_;
 };

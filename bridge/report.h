@@ -16,7 +16,7 @@ namespace rivulet {
 struct BridgeParts {
   const PubsubSource* source = nullptr;
   const MessageFilter* filter = nullptr;
-  const Delivery* delivery = nullptr;
+  const HttpDelivery* delivery = nullptr;
   const Spool* spool = nullptr;
 };
 
@@ -26,7 +26,8 @@ std::string BridgeStatsText(const BridgeParts& parts);
 ///  "source":{"url":…,"connected":true,"paused":false,"reconnects":N,"missed":N,"position":N|null},
 ///  "spool":{"bytes":N,"committed":N,"health":"OK"},
 ///  "destinations":[{"endpoint":…,"circuit":"closed","delivered":N,"refused":N,"requests":N,"retries":N,
-///    "resent":N,"lag":N,"in_flight":N,"p50_ms":X,"p99_ms":X,"last_error":…,"last_error_time":…}]}
+///    "resent":N,"lag":N,"in_flight":N,"p50_ms":X,"p99_ms":X,"last_error":…,"last_error_time":UNIXTIME}]}
+/// null: there is none. `received` counts what the filters kept.
 std::string BridgeStatsJson(const BridgeParts& parts);
 /// rivulet_bridge_…
 void WriteBridgeMetrics(std::string* out, const BridgeParts& parts);

@@ -46,17 +46,18 @@ bool IsNoticeLine(std::string_view line) {
 
 }  // namespace
 
-// Passes lines on and knows whether there were any.
 struct PubsubSource::Lines {
   PubsubSource& source;
-  std::uint64_t messages = 0;
 
   void OnMessage(std::string_view message) {
-    ++messages;
     if (source.config_.positions && IsNoticeLine(message)) return;
+    ++source.told_;
     source.sink_.OnMessage(message, source.position());
   }
-  void OnTooLong() { source.sink_.OnTooLong(source.position()); }
+  void OnTooLong() {
+    ++source.told_;
+    source.sink_.OnTooLong(source.position());
+  }
 };
 
 PubsubSource::PubsubSource(EventLoop& loop, Client& client, SourceConfig config,
@@ -70,7 +71,8 @@ PubsubSource::PubsubSource(EventLoop& loop, Client& client, SourceConfig config,
       reconnect_(loop, [this] { Connect(); }),
       silence_(loop, [this] { sink_.OnSilence(); }),
       heartbeats_(loop, [this] { GiveUp("silent for longer than its heartbeats"); }),
-      next_(config_.begin_at) {
+      next_(config_.begin_at),
+      current_(config_.first) {
   next_.resize(config_.urls.size());
 }
 
@@ -97,7 +99,7 @@ void PubsubSource::Resume() {
 }
 
 void PubsubSource::WatchSilence() {
-  if (config_.max_silence > Duration::zero()) silence_.Start(config_.max_silence);
+  if (config_.max_silence > Duration::zero() && !stopped_) silence_.Start(config_.max_silence);
 }
 
 void PubsubSource::WatchHeartbeats() {
@@ -116,6 +118,7 @@ void PubsubSource::Connect() {
                 : by_lines_        ? UrlOfLines(url())
                                    : UrlFrom(url(), next_[current_]);
   request.headers = config_.headers;
+  request.ca_file = config_.ca_file;
   request.connect_timeout = config_.connect_timeout;
   request.max_body_bytes = 0;
   request.on_head = [this](const ClientResponse& head) {
@@ -156,16 +159,19 @@ void PubsubSource::TellGap(std::optional<std::uint64_t> missed) {
   } else {
     LogWarning("{}: messages were missed: the source began anew", shown_url());
   }
+  missed_ += missed.value_or(0);
   sink_.OnGap(missed);
 }
 
 void PubsubSource::OnFrame(std::uint64_t position, std::string_view message) {
   next_[current_] = position + 1;
+  ++told_;
   sink_.OnMessage(message, this->position());
 }
 
 void PubsubSource::OnLongFrame(std::uint64_t position) {
   next_[current_] = position + 1;
+  ++told_;
   sink_.OnTooLong(this->position());
 }
 
@@ -187,22 +193,21 @@ void PubsubSource::OnNotice(std::string_view notice) {
 }
 
 ClientFlow PubsubSource::OnData(std::string_view data) {
-  bool came = false;
+  const std::uint64_t told_before = told_;
   if (framed_) {
     if (!frames_.Feed(data, this)) {
       LogWarning("{}: sent what is no frame", shown_url());
       return ClientFlow::kAbort;
     }
-    came = true;
+    backoff_.Reset();
     WatchHeartbeats();
   } else {
     Lines lines{*this};
     lines_.Feed(data, lines);
-    came = lines.messages > 0;
   }
-  if (came) {
+  if (told_ != told_before) {
     backoff_.Reset();
-    if (config_.max_silence > Duration::zero()) silence_.Start(config_.max_silence);
+    WatchSilence();
   }
   if (stopped_ || !sink_.full()) return ClientFlow::kContinue;
   // Silence is ours now, not the source's.

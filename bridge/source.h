@@ -35,9 +35,11 @@ struct SourceConfig {
   // As SourceUrl() gives them, with positions as PositionedSourceUrl() does; the next one after a
   // failure.
   std::vector<std::string> urls;
+  std::size_t first = 0;  // the URL to begin with
   bool positions = false;
   std::vector<std::optional<std::uint64_t>> begin_at;  // for each URL, or empty
   std::vector<std::string> headers;                    // "Name: value"
+  std::string ca_file;  // certificates to trust for https, in place of the system's
   std::size_t max_message_bytes = std::size_t{16} << 20;
   Duration connect_timeout = std::chrono::seconds(5);
   Duration max_silence{};  // zero: for ever
@@ -64,7 +66,7 @@ class PubsubSource : private FrameSplitter::Sink {
     /// True when the source is to stop reading until Resume(). At most what one read brought
     /// (256 KiB) still comes.
     virtual bool full() const = 0;
-    /// No message came for max_silence, while the source was read.
+    /// No message came for max_silence, while the source was read. (Heartbeats are no messages.)
     virtual void OnSilence() = 0;
     /// The source goes on here, without a message: it began, or there was a gap.
     virtual void OnPosition(const SourcePosition& /*position*/) {}
@@ -86,6 +88,11 @@ class PubsubSource : private FrameSplitter::Sink {
   std::string shown_url() const { return url().substr(0, url().find('?')); }
   /// An answer with 200 is being read.
   bool connected() const { return call_.active() && code_ == 200; }
+  /// Where this URL goes on behind the last message that was told; nothing where there are no
+  /// positions.
+  std::optional<std::uint64_t> next() const { return next_[current_]; }
+  /// Messages in gaps, where their number was told.
+  std::uint64_t missed() const { return missed_; }
   /// Tries to connect, beyond the first.
   std::uint64_t reconnects() const { return connects_ > 0 ? connects_ - 1 : 0; }
 
@@ -122,6 +129,8 @@ class PubsubSource : private FrameSplitter::Sink {
   std::vector<std::optional<std::uint64_t>> next_;  // for each URL
   std::size_t current_ = 0;
   std::uint64_t connects_ = 0;
+  std::uint64_t missed_ = 0;
+  std::uint64_t told_ = 0;  // messages, and such that were too long
   int code_ = 0;
   bool framed_ = false;    // this answer is of frames with positions
   bool by_lines_ = false;  // asked for lines, because positions were refused

@@ -7,10 +7,10 @@
 // the others go on from memory. What is appended may be delivered before it is safe; it is safe
 // (committed()) as --spool-sync says, and only then is its source told so.
 //
-// With the messages the journal keeps, coalesced once a loop turn, how far each destination has
-// come and how far each source was read, and every segment begins with all of that: so a segment
-// can be dropped once its messages are done with, and a restart goes on where the last one stopped.
-// After a crash, messages whose answer came in the last moments are sent once more.
+// With the messages the journal keeps how far each source was read, in the same commit, and, some
+// times a second, how far each destination has come; every segment begins with all of that: so a
+// segment can be dropped once its messages are done with, and a restart goes on where the last one
+// stopped. After a crash, messages whose answer came in the last moments are sent once more.
 //
 // Disk use stays below max_bytes and one segment. At max_bytes the spool is full(): the source must
 // wait (kWait); or the oldest segment is dropped, whoever has not taken its messages (kDropOldest):
@@ -52,16 +52,20 @@ struct SpoolConfig {
   std::uint64_t segment_bytes = std::uint64_t{16} << 20;
   std::uint64_t memory_bytes = std::uint64_t{16} << 20;
   /// What a destination is known by from one run to the next: its URL. In fan-out all of them; in
-  /// round robin one name for all. One that the spool does not know begins at the oldest message.
-  /// Those that it knows and that are not here any more are forgotten, with a log line.
+  /// round robin one name for all. One that the spool does not know begins at the oldest message
+  /// that some reader of the last run was not done with. Those that it knows and that are not here
+  /// any more are forgotten, with a log line.
   std::vector<std::string> readers;
 };
 
 class Spool : public Backlog {
  public:
+  /// Of a message. A longer one is lost, logged and counted in dropped().
+  static constexpr std::uint64_t kMaxMessageBytes = std::uint64_t{1} << 30;
+
   /// Locks the folder, recovers it. Errors as Journal::Open. `on_commit` is called from the loop
-  /// when committed() has moved or health() has changed. `loop`, `clock` and `disk` must outlive
-  /// it.
+  /// when committed() has moved, health() has changed or there may be room again, and once a
+  /// second. `loop`, `clock` and `disk` must outlive it.
   static Result<std::unique_ptr<Spool>> Open(SpoolConfig config, EventLoop& loop,
                                              const Clock& clock, std::function<void()> on_commit,
                                              Disk& disk = Disk::System());
@@ -75,11 +79,13 @@ class Spool : public Backlog {
   /// The reader is done with all messages before `number`. The least of all readers is what
   /// DropBefore() says, which the caller calls as for any backlog.
   virtual void SetDone(std::size_t reader, std::uint64_t number) = 0;
-  /// What has been appended so far came from before this position of that source.
+  /// What has been appended so far came from before this position of that source. Told in the same
+  /// turn of the loop as its messages, it is kept with them, or lost with them.
   virtual void SetSource(std::string_view url, std::uint64_t position) = 0;
   /// Messages before this number are as safe as the sync policy says.
   virtual std::uint64_t committed() const = 0;
 
+  /// As Close() said, after it.
   virtual Status health() const = 0;
   /// Messages that were let go because the spool was full (kDropOldest), and which some reader was
   /// not done with.

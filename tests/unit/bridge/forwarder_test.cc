@@ -2,40 +2,20 @@
 
 #include <doctest/doctest.h>
 
-#include <map>
-#include <random>
+#include <algorithm>
 #include <string>
+
+#include "tests/unit/bridge/forwarder_support.h"
 
 namespace rivulet {
 namespace {
 
+using namespace rivulet::test;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-ForwarderConfig Config(std::size_t destinations, WindowConfig window = {}) {
-  ForwarderConfig config;
-  config.destinations.assign(destinations, window);
-  config.seed = 1;
-  return config;
-}
-
-WindowConfig Batches(std::uint64_t batch, std::uint64_t in_flight = 1) {
-  WindowConfig window;
-  window.batch = batch;
-  window.max_in_flight = in_flight;
-  return window;
-}
-
-std::string Lines(const std::optional<MessageBatch>& batch) {
-  return batch ? std::string(batch->lines) : "nothing";
-}
-
-void AppendNumbers(Forwarder* forwarder, int from, int to) {
-  for (int i = from; i <= to; ++i) forwarder->Append(std::to_string(i));
-}
-
 TEST_CASE("forwarder: one message at a time, the next after the answer") {
-  Forwarder forwarder(Config(1));
+  Heart forwarder(Config(1));
   const FakeClock clock;
   CHECK(Lines(forwarder.Next(0, clock.Now())) == "nothing");
   AppendNumbers(&forwarder, 1, 2);
@@ -51,7 +31,7 @@ TEST_CASE("forwarder: one message at a time, the next after the answer") {
 }
 
 TEST_CASE("forwarder: what waits goes as one batch, never more than its size") {
-  Forwarder forwarder(Config(1, Batches(3)));
+  Heart forwarder(Config(1, Batches(3)));
   const FakeClock clock;
   AppendNumbers(&forwarder, 1, 1);
   const auto first = forwarder.Next(0, clock.Now());
@@ -67,7 +47,7 @@ TEST_CASE("forwarder: what waits goes as one batch, never more than its size") {
 TEST_CASE("forwarder: a batch that is not full waits for the batch delay and no longer") {
   auto window = Batches(3);
   window.batch_delay = milliseconds(5);
-  Forwarder forwarder(Config(1, window));
+  Heart forwarder(Config(1, window));
   FakeClock clock;
   AppendNumbers(&forwarder, 1, 2);
   CHECK(Lines(forwarder.Next(0, clock.Now())) == "nothing");
@@ -87,7 +67,7 @@ TEST_CASE("forwarder: a batch that is not full waits for the batch delay and no 
 TEST_CASE("forwarder: a failed batch is sent again before anything new, after the backoff") {
   auto window = Batches(2);
   window.backoff = {milliseconds(100), seconds(1)};
-  Forwarder forwarder(Config(1, window));
+  Heart forwarder(Config(1, window));
   FakeClock clock;
   AppendNumbers(&forwarder, 1, 4);
   for (int tries = 0; tries < 20; ++tries) {
@@ -110,7 +90,7 @@ TEST_CASE("forwarder: a failed batch is sent again before anything new, after th
 }
 
 TEST_CASE("forwarder: Retry-After is waited for, RetryNow is not") {
-  Forwarder forwarder(Config(1));
+  Heart forwarder(Config(1));
   const FakeClock clock;
   AppendNumbers(&forwarder, 1, 1);
   forwarder.Failed(0, *forwarder.Next(0, clock.Now()), clock.Now(), seconds(30));
@@ -121,7 +101,7 @@ TEST_CASE("forwarder: Retry-After is waited for, RetryNow is not") {
 }
 
 TEST_CASE("forwarder: while a destination fails, one request at a time probes it, oldest first") {
-  Forwarder forwarder(Config(1, Batches(1, 3)));
+  Heart forwarder(Config(1, Batches(1, 3)));
   FakeClock clock;
   AppendNumbers(&forwarder, 1, 5);
   const auto one = forwarder.Next(0, clock.Now());
@@ -142,22 +122,26 @@ TEST_CASE("forwarder: while a destination fails, one request at a time probes it
   CHECK(Lines(forwarder.Next(0, clock.Now())) == "4\n");
 }
 
-TEST_CASE("forwarder: answers out of order are counted once everything before is answered") {
-  Forwarder forwarder(Config(1, Batches(1, 2)));
+TEST_CASE("forwarder: nobody goes on behind an answer that has not come") {
+  Heart forwarder(Config(1, Batches(1, 2)));
   const FakeClock clock;
   AppendNumbers(&forwarder, 1, 2);
   const auto one = forwarder.Next(0, clock.Now());
   const auto two = forwarder.Next(0, clock.Now());
   forwarder.Delivered(0, *two);
-  CHECK(forwarder.counts().delivered == 0);
+  CHECK(forwarder.counts().delivered == 1);
+  CHECK(forwarder.oldest(0) == 0);
+  CHECK(forwarder.start() == 0);
   CHECK(one->message() == "1");  // still held
+  CHECK(forwarder.held_bytes() == 2);
   forwarder.Delivered(0, *one);
   CHECK(forwarder.counts().delivered == 2);
-  CHECK(forwarder.pending_bytes() == 0);
+  CHECK(forwarder.oldest(0) == 2);
+  CHECK(forwarder.held_bytes() == 0);
 }
 
 TEST_CASE("forwarder: in fan-out every destination gets everything at its own pace") {
-  Forwarder forwarder(Config(2));
+  Heart forwarder(Config(2));
   const FakeClock clock;
   AppendNumbers(&forwarder, 1, 3);
   for (const char* expected : {"1", "2", "3"}) {
@@ -174,7 +158,7 @@ TEST_CASE("forwarder: in fan-out every destination gets everything at its own pa
 }
 
 TEST_CASE("forwarder: a message refused by one of two destinations is lost, once") {
-  Forwarder forwarder(Config(2));
+  Heart forwarder(Config(2));
   const FakeClock clock;
   AppendNumbers(&forwarder, 1, 2);
   forwarder.Refused(0, *forwarder.Next(0, clock.Now()), false);
@@ -189,7 +173,7 @@ TEST_CASE("forwarder: a message refused by one of two destinations is lost, once
 }
 
 TEST_CASE("forwarder: a refused batch is halved until the message that is meant stands alone") {
-  Forwarder forwarder(Config(1, Batches(8)));
+  Heart forwarder(Config(1, Batches(8)));
   const FakeClock clock;
   AppendNumbers(&forwarder, 1, 8);
   std::string delivered;
@@ -209,38 +193,8 @@ TEST_CASE("forwarder: a refused batch is halved until the message that is meant 
   CHECK(forwarder.counts().delivered == 7);
 }
 
-TEST_CASE("forwarder: round robin gives the messages out in turn") {
-  auto config = Config(3, Batches(10));
-  config.round_robin = true;
-  Forwarder forwarder(config);
-  const FakeClock clock;
-  AppendNumbers(&forwarder, 1, 7);
-  CHECK(Lines(forwarder.Next(0, clock.Now())) == "1\n4\n7\n");
-  CHECK(Lines(forwarder.Next(1, clock.Now())) == "2\n5\n");
-  CHECK(Lines(forwarder.Next(2, clock.Now())) == "3\n6\n");
-}
-
-TEST_CASE("forwarder: round robin passes over a destination that fails, until it answers") {
-  auto config = Config(2, Batches(10));
-  config.round_robin = true;
-  Forwarder forwarder(config);
-  FakeClock clock;
-  AppendNumbers(&forwarder, 1, 2);
-  forwarder.Failed(0, *forwarder.Next(0, clock.Now()), clock.Now());
-  AppendNumbers(&forwarder, 3, 5);
-  CHECK(Lines(forwarder.Next(1, clock.Now())) == "2\n3\n4\n5\n");
-  clock.Advance(seconds(60));
-  const auto probe = forwarder.Next(0, clock.Now());
-  CHECK(Lines(probe) == "1\n");
-  forwarder.Delivered(0, *probe);
-  AppendNumbers(&forwarder, 6, 7);
-  CHECK(Lines(forwarder.Next(0, clock.Now())) == "6\n");
-}
-
-TEST_CASE("forwarder: the source must wait when the buffer is full, until half of it is free") {
-  auto config = Config(1);
-  config.max_pending_bytes = 40;
-  Forwarder forwarder(config);
+TEST_CASE("forwarder: the source must wait when the backlog is full, until half of it is free") {
+  Heart forwarder(Config(1), 40);
   const FakeClock clock;
   for (int i = 0; i < 9; ++i) forwarder.Append("abc");  // four bytes each, its newline included
   CHECK_FALSE(forwarder.full());
@@ -252,114 +206,52 @@ TEST_CASE("forwarder: the source must wait when the buffer is full, until half o
   CHECK(forwarder.has_room());
 }
 
-TEST_CASE("forwarder: in round robin a stalled destination fills its share, not the other's") {
-  auto config = Config(2);
-  config.round_robin = true;
-  config.max_pending_bytes = 80;
-  Forwarder forwarder(config);
-  const FakeClock clock;
-  for (int i = 0; i < 100; ++i) {  // the second one answers, the first never does
-    CHECK_FALSE(forwarder.full());
-    forwarder.Append("abc");
-    while (const auto batch = forwarder.Next(1, clock.Now())) forwarder.Delivered(1, *batch);
+TEST_CASE("forwarder: a batch is given up after as many tries more as it may have") {
+  auto config = Config(1, Batches(2));
+  config.retry_max = 2;
+  Heart forwarder(config);
+  FakeClock clock;
+  AppendNumbers(&forwarder, 1, 3);
+  for (const bool last : {false, false, true}) {
+    clock.Advance(seconds(60));
+    const auto batch = forwarder.Next(0, clock.Now());
+    CHECK(Lines(batch) == "1\n2\n");
+    CHECK(forwarder.OnLastTry(0, *batch) == last);
+    CHECK(forwarder.Failed(0, *batch, clock.Now()) == last);
   }
-  CHECK(forwarder.counts().pending == 10);
-  CHECK(forwarder.counts().delivered == 90);
+  CHECK(forwarder.counts().refused == 2);
+  CHECK(Lines(forwarder.Next(0, clock.Now())) == "nothing");  // the destination is as bad as before
+  clock.Advance(seconds(60));
+  CHECK(Lines(forwarder.Next(0, clock.Now())) == "3\n");
 }
 
-TEST_CASE("forwarder: received is delivered, refused and pending, whatever happens") {
-  for (unsigned seed = 1; seed <= 30; ++seed) {
-    CAPTURE(seed);
-    std::mt19937 random(seed);
-    auto config = Config(1 + seed % 3, Batches(1 + seed % 7, 1 + seed % 4));
-    config.round_robin = seed % 2 == 0;
-    Forwarder forwarder(config);
-    FakeClock clock;
-    const std::size_t n = forwarder.destinations();
-    std::vector<std::vector<MessageBatch>> in_flight(n);
-    std::vector<std::map<std::string, int>> taken(n);
-    int sent = 0;
-    std::uint64_t refused = 0;
-    for (int step = 0; step < 4000 || forwarder.counts().pending > 0; ++step) {
-      REQUIRE(step < 100'000);
-      clock.Advance(milliseconds(random() % 50));
-      if (step < 3000) forwarder.Append(std::to_string(sent++));
-      const std::size_t d = random() % n;
-      while (auto batch = forwarder.Next(d, clock.Now())) in_flight[d].push_back(*batch);
-      REQUIRE(in_flight[d].size() <= config.destinations[d].max_in_flight);
-      if (in_flight[d].empty()) continue;
-      const auto at = in_flight[d].begin() + static_cast<long>(random() % in_flight[d].size());
-      const MessageBatch batch = *at;
-      in_flight[d].erase(at);
-      const auto dice = random() % 10;
-      if (dice == 0) {
-        forwarder.Failed(d, batch, clock.Now());
-        continue;
-      }
-      std::string_view lines = batch.lines;
-      const bool refuse = dice == 1;
-      if (refuse) ++refused;
-      while (!lines.empty()) {
-        ++taken[d][std::string(lines.substr(0, lines.find('\n')))];
-        lines.remove_prefix(lines.find('\n') + 1);
-      }
-      refuse ? forwarder.Refused(d, batch, false) : forwarder.Delivered(d, batch);
-      const auto counts = forwarder.counts();
-      REQUIRE(counts.received == counts.delivered + counts.refused + counts.pending);
-    }
-    CHECK(forwarder.pending_bytes() == 0);
-    // Each destination answered each of its messages exactly once; in fan-out those are all.
-    std::map<std::string, int> all;
-    for (const auto& one : taken) {
-      for (const auto& [message, times] : one) {
-        CHECK(times == 1);
-        all[message] += times;
-      }
-    }
-    CHECK(all.size() == 3000);
-    for (const auto& [message, times] : all) {
-      CHECK(times == (config.round_robin ? 1 : static_cast<int>(n)));
-    }
+TEST_CASE("forwarder: what is postponed is tried again without a try counted") {
+  auto config = Config(1);
+  config.retry_max = 0;
+  Heart forwarder(config);
+  FakeClock clock;
+  AppendNumbers(&forwarder, 1, 1);
+  for (int i = 0; i < 5; ++i) {
+    clock.Advance(seconds(60));
+    const auto batch = forwarder.Next(0, clock.Now());
+    REQUIRE(Lines(batch) == "1\n");
+    CHECK(forwarder.OnLastTry(0, *batch));
+    forwarder.Postponed(0, *batch, clock.Now());
+    CHECK(Lines(forwarder.Next(0, clock.Now())) == "nothing");
   }
+  CHECK(forwarder.counts().pending == 1);
 }
 
-TEST_CASE("message log: batches keep their bytes, and dropping gives the rest back") {
-  MessageLog log;
-  const std::string big(700'000, 'b');
-  for (int i = 0; i < 3; ++i) log.Append(big);  // a block holds one
-  const auto first = log.Slice(0, 10);
-  CHECK(first.count == 1);
-  CHECK((first.message() == big));
-  log.DropBefore(3);
-  CHECK(log.held_bytes() == 0);
-  log.Append("next");
-  CHECK((first.message() == big));
-  CHECK(log.Slice(3, 10).message() == "next");
-  log.Append(std::string(5'000'000, 'c'));  // longer than a block
-  log.Append("");
-  CHECK(log.held_bytes() == 5 + 5'000'001 + 1);
-  CHECK(log.Slice(4, 1).message().size() == 5'000'000);
-  CHECK(log.Slice(5, 10).message().empty());
-  log.DropBefore(5);
-  CHECK(log.held_bytes() == 1);
-}
-
-TEST_CASE("backoff: delays double in their bound up to the cap, and start over") {
-  JitterBackoff backoff({milliseconds(100), seconds(1)}, 42);
-  const Duration bounds[] = {milliseconds(100), milliseconds(200), milliseconds(400),
-                             milliseconds(800), seconds(1),        seconds(1)};
-  Duration longest{};
-  for (int round = 0; round < 200; ++round) {
-    for (const Duration bound : bounds) {
-      const Duration delay = backoff.Next();
-      CHECK(delay >= Duration::zero());
-      CHECK(delay <= bound);
-      longest = std::max(longest, delay);
-    }
-    CHECK(backoff.failures() == 6);
-    backoff.Reset();
-  }
-  CHECK(longest > milliseconds(950));  // 400 even draws from [0, 1 s]: below with chance 0.95^400
+TEST_CASE("forwarder: halves of a refused batch begin with no tries") {
+  auto config = Config(1, Batches(2));
+  config.retry_max = 1;
+  Heart forwarder(config);
+  FakeClock clock;
+  AppendNumbers(&forwarder, 1, 2);
+  CHECK_FALSE(forwarder.Failed(0, *forwarder.Next(0, clock.Now()), clock.Now()));
+  clock.Advance(seconds(60));
+  CHECK_FALSE(forwarder.Refused(0, *forwarder.Next(0, clock.Now()), true));
+  CHECK_FALSE(forwarder.OnLastTry(0, *forwarder.Next(0, clock.Now())));
 }
 
 }  // namespace

@@ -130,6 +130,8 @@ TEST_CASE("source: gaps are told, and reading goes on behind them") {
   second.Head(std::string(kFramedHead) + "X-Offset: 0\r\nX-Gap: missed=unknown next=0\r\n");
   RunUntil(loop, [&] { return sink.gaps.size() == 3; });
   CHECK(sink.last.next == 0);
+  CHECK(source.next() == 0);
+  CHECK(source.missed() == 25);  // of the others nobody said how many
 }
 
 TEST_CASE("source: a message that is too long is passed over, its position too") {
@@ -236,6 +238,45 @@ TEST_CASE(
     refused.Head("", "404 Not Found");
   }
   CHECK(a.Accept().target().ends_with("since=6"));
+}
+
+TEST_CASE("source: begins with the URL it is told to, the next one after a failure") {
+  EventLoop loop;
+  Client client(loop);
+  ScriptedSource a(loop);
+  ScriptedSource b(loop);
+  Recorder sink;
+  auto config = Config({a.url(), b.url()});
+  config.first = 1;
+  PubsubSource source(loop, client, config, sink);
+  source.Start();
+  {
+    auto refused = b.Accept();
+    refused.Head("", "503 Service Unavailable");
+  }
+  CHECK(a.Accept().target().ends_with("since=now"));
+}
+
+TEST_CASE("source: heartbeats do not end a silence") {
+  for (const bool framed : {true, false}) {
+    CAPTURE(framed);
+    EventLoop loop;
+    Client client(loop);
+    ScriptedSource server(loop);
+    Recorder sink;
+    auto config = Config({server.url()});
+    config.max_silence = std::chrono::milliseconds(30);
+    PubsubSource source(loop, client, config, sink);
+    source.Start();
+    auto stream = server.Accept();
+    stream.Head(framed ? kFramedHead : "");
+    RunUntil(loop, [&] {
+      stream.Send(framed ? "- 26\n{\"_heartbeat_\":1763722800}\n"
+                         : "{\"_heartbeat_\":1763722800}\n");
+      return sink.silences == 1;
+    });
+    CHECK(sink.messages.empty());
+  }
 }
 
 TEST_CASE("source: a full sink is not read for until Resume()") {
