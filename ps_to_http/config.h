@@ -4,34 +4,32 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/log_options.h"
 #include "base/options.h"
-#include "bridge/source.h"
-#include "bridge/destination.h"
-#include "bridge/forwarder.h"
+#include "bridge/message_filter.h"
+#include "bridge/options.h"
+#include "bridge/spool.h"
+#include "http/status_server.h"
 
 namespace rivulet {
 
+/// Of keeping on disk what waits.
+struct SpoolOptions {
+  std::string path;  // empty: in memory
+  std::uint64_t max_bytes = std::uint64_t{1} << 30;
+  std::string full = "wait";
+  std::string sync = "1s";
+};
+
 /// As given.
 struct BridgeOptions {
-  std::vector<std::string> pubsub_urls;
-  std::vector<std::string> get_urls;
-  std::vector<std::string> post_urls;
-  bool round_robin = false;
-  Duration max_silence{};
-  std::uint64_t max_message_bytes = std::uint64_t{16} << 20;
-  std::uint64_t max_pending_bytes = std::uint64_t{64} << 20;
-  std::uint64_t batch = 1;
-  Duration batch_delay{};
-  std::uint64_t max_in_flight = 1;
-  Duration connect_timeout = std::chrono::seconds(5);
-  Duration request_timeout = std::chrono::seconds(30);
-  Duration max_backoff = std::chrono::seconds(10);
-  std::vector<std::string> headers;
-  std::string auth_token_file;
-  std::string source_auth_token_file;
+  SourceOptions source;
+  MessageFilterOptions filter;
+  DeliveryOptions delivery;
+  SpoolOptions spool;
+  ConnectionOptions connection;
+  StatusServerOptions status;
   Duration stats_interval{};
   Duration drain_timeout = std::chrono::seconds(10);
   LogOptions log;
@@ -40,16 +38,20 @@ struct BridgeOptions {
 /// Checked and read.
 struct BridgeConfig {
   SourceConfig source;
-  ForwarderConfig forwarder;
-  std::vector<DestinationConfig> destinations;
+  MessageFilterOptions filter;
+  DeliveryConfig delivery;
+  std::uint64_t max_pending_bytes = 0;
+  std::optional<SpoolConfig> spool;  // none: what waits is in memory alone
+  std::string offset_file;           // empty: none
   Duration stats_interval{};
   Duration drain_timeout{};
 };
 
-void DeclareOptions(Options* options, BridgeOptions* values);
+void AddBridgeOptions(Options* options, BridgeOptions* values);
 /// The status to exit with when something is wrong (2), after one line on standard error.
-std::optional<int> CheckOptions(const Options& options, const BridgeOptions& values);
-/// Reads the token files. `seed` is that of the backoffs.
-Result<BridgeConfig> MakeConfig(const BridgeOptions& values, std::uint64_t seed);
+std::optional<int> CheckBridgeOptions(const Options& options, const BridgeOptions& values);
+/// Reads the token files. `seed` is that of the backoffs and of the choice of the first source. A
+/// dry run keeps nothing: no spool, no offset file, no dead letters.
+Result<BridgeConfig> MakeBridgeConfig(const BridgeOptions& values, std::uint64_t seed);
 
 }  // namespace rivulet

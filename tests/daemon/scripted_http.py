@@ -63,9 +63,11 @@ class Stream:
 
 
 class ScriptedSource:
-    """`answer`: the status line and headers of every answer; chunked unless told otherwise."""
+    """`status`: the status line and headers of every answer; chunked unless told otherwise. `heads`: what
+    the first answers begin with instead, byte for byte."""
 
-    def __init__(self, chunked=True, status=b"200 OK", port=0):
+    def __init__(self, chunked=True, status=b"200 OK", port=0, heads=()):
+        self.heads = list(heads)
         self.chunked = chunked
         self.status = status
         self.streams = []
@@ -93,9 +95,9 @@ class ScriptedSource:
             if not head:
                 connection.close()
                 continue
-            connection.sendall(b"HTTP/1.1 " + self.status + b"\r\n" +
-                               (b"Transfer-Encoding: chunked\r\n\r\n" if self.chunked
-                                else b"Connection: close\r\n\r\n"))
+            framing = b"Transfer-Encoding: chunked" if self.chunked else b"Connection: close"
+            connection.sendall(self.heads.pop(0) if self.heads else
+                               b"HTTP/1.1 %s\r\n%s\r\n\r\n" % (self.status, framing))
             self.streams.append(Stream(connection, head, self.chunked))
 
     def url(self, path="/sub?multipart=0"):

@@ -1,61 +1,21 @@
-"""ps_to_http between a scripted source and a recording destination."""
+"""ps_to_http between a scripted source and a recording destination: messages, options, its end."""
 
 import os
 import re
 import signal
 import tempfile
 import threading
-import time
 import unittest
 
-from harness import Daemon, Sink, free_port, run_program, wait_until
+from bridge_case import BridgeCase, summary
+from harness import run_program, wait_until
 from scripted_http import ScriptedSource
 
 # run.py runs this file against the sanitized programs too.
 SANITIZED = True
 
 
-def summary(bridge):
-    """The numbers of the last line: received, delivered, refused, pending."""
-    line = bridge.stderr().rstrip("\n").rsplit("\n", 1)[-1]
-    match = re.fullmatch(
-        r"ps_to_http: (\d+) received, (\d+) delivered, (\d+) refused, (\d+) pending", line)
-    if not match:
-        raise AssertionError("no summary in %r" % line)
-    return tuple(int(number) for number in match.groups())
-
-
-class Case(unittest.TestCase):
-    def start(self, *args, source=None, paths=("POST /put",), answer=None):
-        """A bridge from self.source to self.sink, whose URLs are given as `METHOD PATH`."""
-        self.source = source or ScriptedSource()
-        self.addCleanup(self.source.close)
-        self.sink = Sink(answer)
-        self.addCleanup(self.sink.close)
-        urls = ["--destination-%s-url=%s" % (method.lower(), self.sink.url(path))
-                for method, path in (text.split(" ", 1) for text in paths)]
-        bridge = Daemon("ps_to_http", "--pubsub-url=" + self.source.url(), "--max-backoff=200ms",
-                        *urls, *args)
-        self.addCleanup(bridge.kill)
-        self.stream = self.source.stream(0)
-        return bridge
-
-    def seen(self):
-        with self.sink.lock:
-            return [(r.method, r.target, r.body) for r in self.sink.requests]
-
-    def bodies(self):
-        return [body for _, _, body in self.seen()]
-
-    def targets(self):
-        return [target for _, target, _ in self.seen()]
-
-    def await_requests(self, count):
-        wait_until(lambda: len(self.sink.requests) >= count, 20,
-                   "request %d at the destination" % count)
-
-
-class Messages(Case):
+class Messages(BridgeCase):
     def test_get_destination_gets_each_message_percent_encoded(self):
         bridge = self.start(paths=["GET /put?data=%s"])
         for chunk in (b"hello\n", b"ab\n", b"a b&c=d+e%\n", b"h\xc3\xa9llo\n", b"crlf\r\n", b"x\n"):
@@ -173,146 +133,7 @@ class Messages(Case):
             self.assertNotIn("s3cret", bridge.stderr())
 
 
-class ManyDestinations(Case):
-    def test_fan_out_gives_every_destination_every_message(self):
-        self.start(paths=["GET /put?data=%s", "GET /second?d=%s", "POST /third"])
-        self.stream.send(b"r000\n")
-        self.stream.send(b"r001\n")
-        self.await_requests(6)
-        self.assertEqual([t for t in self.targets() if t.startswith("/put")],
-                         ["/put?data=r000", "/put?data=r001"])
-        self.assertEqual([t for t in self.targets() if t.startswith("/second")],
-                         ["/second?d=r000", "/second?d=r001"])
-        self.assertEqual([b for m, _, b in self.seen() if m == "POST"], [b"r000", b"r001"])
-
-    def test_round_robin_takes_turns(self):
-        self.start("--round-robin", paths=["GET /put?data=%s", "GET /second?d=%s"])
-        for i in range(4):
-            self.stream.send(b"r%03d\n" % i)
-            self.await_requests(i + 1)
-        self.assertEqual(self.targets(), ["/put?data=r000", "/second?d=r001", "/put?data=r002",
-                                          "/second?d=r003"])
-
-    def test_a_destination_that_is_down_delays_no_other(self):
-        bridge = self.start("--destination-post-url=http://127.0.0.1:%d/down" % free_port(),
-                            "--drain-timeout=50ms")
-        self.stream.send(b"".join(b"%d\n" % i for i in range(100)))
-        self.await_requests(100)
-        self.assertEqual(self.bodies(), [b"%d" % i for i in range(100)])
-        bridge.stop(expected=1)
-        self.assertEqual(summary(bridge), (100, 0, 0, 100))
-
-
-class Failures(Case):
-    def test_what_fails_is_sent_again_in_order_until_it_is_taken(self):
-        statuses = iter([500, 503, 408, 429, 301, 200])
-        bridge = self.start(answer=lambda m, t, b: next(statuses, 200))
-        self.stream.send(b"fail1\nfail2\n")
-        self.await_requests(7)
-        self.assertEqual(self.bodies(), [b"fail1"] * 6 + [b"fail2"])
-        bridge.stop()
-        self.assertEqual(summary(bridge), (2, 2, 0, 0))
-
-    def test_retry_after_is_waited_for(self):
-        times = []
-
-        class Answer:
-            def __call__(self, method, target, body):
-                times.append(time.monotonic())
-                return 200
-
-        self.start(answer=Answer())
-        # Sink sends no Retry-After, so the answer comes from a scripted source's other half.
-        refuser = ScriptedSource(status=b"429 Slow Down\r\nRetry-After: 1")
-        self.addCleanup(refuser.close)
-        bridge = Daemon("ps_to_http", "--pubsub-url=" + self.source.url(), "--max-backoff=1ms",
-                        "--destination-post-url=" + refuser.url("/put"), "--drain-timeout=10ms")
-        self.addCleanup(bridge.kill)
-        second = self.source.stream(1)
-        second.send(b"m\n")
-        first = refuser.stream(0)
-        began = time.monotonic()
-        first.end()
-        refuser.stream(1)
-        self.assertGreaterEqual(time.monotonic() - began, 0.9)
-
-    def test_a_client_error_loses_the_message_and_says_so(self):
-        bridge = self.start(answer=lambda m, t, b: 404 if b == b"bad" else 200)
-        self.stream.send(b"good\nbad\ngood\n")
-        self.await_requests(3)
-        bridge.stop()
-        self.assertEqual(self.bodies(), [b"good", b"bad", b"good"])
-        self.assertEqual(summary(bridge), (3, 2, 1, 0))
-        self.assertRegex(bridge.stderr(), r"answered 404: 1 messages refused and lost")
-
-    def test_one_bad_message_of_a_batch_is_refused_alone(self):
-        taken = []
-
-        def answer(method, target, body):
-            if b"bad" in body:
-                return 400
-            taken.append(body)
-            return 200
-
-        bridge = self.start("--batch=100", paths=["POST /mput"], answer=answer)
-        self.stream.send(b"".join(b"%d\n" % i for i in range(20)) + b"bad\n" +
-                         b"".join(b"%d\n" % i for i in range(20, 40)))
-        wait_until(lambda: b"".join(taken).count(b"\n") == 40, 20)
-        self.assertEqual(b"".join(taken), b"".join(b"%d\n" % i for i in range(40)))
-        bridge.stop()
-        self.assertEqual(summary(bridge), (41, 40, 1, 0))
-
-    def test_a_destination_that_comes_up_later_gets_everything(self):
-        port = free_port()
-        source = ScriptedSource()
-        self.addCleanup(source.close)
-        bridge = Daemon("ps_to_http", "--pubsub-url=" + source.url(), "--max-backoff=100ms",
-                        "--destination-post-url=http://127.0.0.1:%d/put" % port)
-        self.addCleanup(bridge.kill)
-        source.stream(0).send(b"early\n")
-        wait_until(lambda: "sending again" in bridge.stderr(), 20)
-        with Sink(port=port) as sink:
-            wait_until(lambda: [r.body for r in sink.requests] == [b"early"], 20)
-            bridge.stop()
-
-    def test_a_source_that_goes_away_is_followed_again(self):
-        bridge = self.start()
-        self.stream.send(b"one\ncut of")
-        self.await_requests(1)
-        self.stream.cut()
-        again = self.source.stream(1)
-        again.send(b"\r\n")
-        again.send(b"two\n")
-        self.await_requests(2)
-        again.end()
-        third = self.source.stream(2)
-        third.send(b"three\nlast")
-        third.end()  # a proper end: the last line is whole
-        self.await_requests(4)
-        self.assertEqual(self.bodies(), [b"one", b"two", b"three", b"last"])
-        self.assertTrue(bridge.running())
-        bridge.stop()
-
-    def test_a_second_source_takes_over(self):
-        spare = ScriptedSource()
-        self.addCleanup(spare.close)
-        self.start("--pubsub-url=" + spare.url("/sub?topic=t"))
-        self.stream.cut()
-        stream = spare.stream(0)
-        self.assertEqual(stream.target, "/sub?topic=t&multipart=0")
-        stream.send(b"m\n")
-        self.await_requests(1)
-
-    def test_what_is_not_a_stream_is_not_forwarded(self):
-        source = ScriptedSource(status=b"503 Busy")
-        bridge = self.start(source=source)
-        self.stream.send(b"an error page\n")
-        source.stream(2)
-        self.assertEqual(self.bodies(), [])
-        self.assertIn("answered 503, not 200", bridge.stderr())
-
-
-class Ends(Case):
+class Ends(BridgeCase):
     def test_silence_ends_with_3(self):
         bridge = self.start("--max-silence=300ms")
         self.stream.send(b"hello\n")
@@ -362,7 +183,7 @@ class Ends(Case):
                                      bridge.stderr()), 20)
 
 
-class BackPressure(Case):
+class BackPressure(BridgeCase):
     def test_a_stalled_destination_stops_the_reading_and_bounds_memory(self):
         gate = threading.Event()
 
@@ -409,6 +230,12 @@ class Options(unittest.TestCase):
         self.check([pubsub, post, "--max-silence=-1"], "--max-silence", "-1")
         self.check([pubsub, post, "--header=nothing"], "--header", "Name: value")
         self.check([pubsub, "--destination-get-url=http://h/%s", "--batch=2"], "--batch")
+        self.check([pubsub, post, "--spool-max-bytes=2MiB"], "--spool-max-bytes", "--spool-path")
+        self.check([pubsub, post, "--spool-path=/x", "--spool-full=panic"], "panic", "drop-oldest")
+        self.check([pubsub, post, "--spool-path=/x", "--spool-sync=often"], "--spool-sync", "often")
+        self.check([pubsub, post, "--http-address=0.0.0.0:0"], "--http-address", "--insecure")
+        self.check([pubsub, post, "--insecure"], "--insecure", "--http-address")
+        self.check([pubsub, post, "--filter-require=US"], "--filter-require", "KEY=VALUE")
 
     def test_a_token_file_that_others_read_fails_the_start(self):
         with tempfile.NamedTemporaryFile() as token:
