@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Plays click events through the whole pipeline, shows it at work, then what it found:
 #
-#   player -> pubsub -> ps_to_http -> simplequeue -> queuereader
+#   file_to_http -> pubsub -> ps_to_http -> simplequeue -> queuereader
 #
 #   examples/clicks/demo.sh [FILE]
 #
-# FILE holds one JSON object a line. Without it: ../shared/data/usagov_clicks.jsonl where that is
+# FILE holds one JSON object a line, and may be compressed (.gz, .zst). Without it: ../shared/data/usagov_clicks.jsonl where that is
 # present, else COUNT generated clicks. RATE is messages a second (0: as fast as taken).
 # Exits 1 unless everything that was published was processed. Stops every process that it started.
 set -u
@@ -152,16 +152,17 @@ for _ in $(seq 500); do
 done
 [[ $clients == *"connected at"* ]] || fail "ps_to_http did not subscribe within 10 s"
 
-start "$examples/clicks/player" --url="http://127.0.0.1:$pubsub" --rate="$rate" --input="$input"
-player=$started
-while kill -0 "$player" 2>/dev/null; do
+start "$bin/file_to_http" --destination-post-url="http://127.0.0.1:$pubsub/pub" --batch=100 \
+  --rate="$rate" "$input"
+feeder=$started
+while kill -0 "$feeder" 2>/dev/null; do
   poll
   show
   sleep 0.1
 done
-wait "$player" || fail "the player failed"
-published=$(sed -n 's/^published \([0-9]*\) .*/\1/p' "$work/player.out")
-[ -n "$published" ] || fail "the player did not say what it published"
+wait "$feeder" || fail "file_to_http failed"
+published=$(sed -n 's/^file_to_http: .* \([0-9]*\) delivered.*/\1/p' "$work/file_to_http.err")
+[ -n "$published" ] || fail "file_to_http did not say what it delivered"
 
 # Wait for the stream to run dry, as long as it moves.
 last_move=$(date +%s) seen=''

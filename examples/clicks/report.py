@@ -1,6 +1,6 @@
 """Prints what the demo found: report.py PUBLISHED SUMMARY-FILE. Exits 1 when messages are missing.
 
-PUBLISHED is what the player saw acknowledged; the file holds the JSON summary of queuereader. Each
+PUBLISHED is what file_to_http saw acknowledged; the file holds the JSON summary of queuereader. Each
 counted for itself.
 """
 

@@ -25,12 +25,6 @@ def run(*command, input=None, timeout=60):
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, input=input)
 
 
-def publish_reply(method, target, body):
-    """What pubsub answers: a trailing newline adds no message."""
-    count = len(body.rstrip(b"\n").split(b"\n"))
-    return 200, b"Published %d messages to 1 clients.\n" % count
-
-
 class GenerateTest(unittest.TestCase):
     def generate(self, *args):
         done = run(example("clicks", "generate"), *args)
@@ -69,65 +63,6 @@ class GenerateTest(unittest.TestCase):
         done = run(example("clicks", "generate"), "--count=many")
         self.assertEqual(done.returncode, 2)
         self.assertRegex(done.stderr, r"^generate: [^\n]*--count[^\n]*many[^\n]*\n$")
-
-
-class PlayerTest(unittest.TestCase):
-    LINES = "".join('{"number":%d}\n' % i for i in range(1, 251))
-
-    def play(self, *args, input=None):
-        return run(example("clicks", "player"), *args, input=input)
-
-    def test_every_line_is_published_once_and_in_order(self):
-        with Sink(publish_reply) as sink:
-            done = self.play("--url=" + sink.url(), "--batch=100", "--input=-", input=self.LINES)
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertEqual([r.target for r in sink.requests], ["/pub"] * 3)
-            bodies = b"\n".join(r.body.rstrip(b"\n") for r in sink.requests) + b"\n"
-            self.assertEqual(bodies.decode(), self.LINES)
-            self.assertRegex(done.stdout, r"(?m)^published 250 messages\b")
-
-    def test_empty_lines_are_no_messages_and_a_last_line_needs_no_newline(self):
-        with Sink(publish_reply) as sink:
-            done = self.play("--url=" + sink.url(), "--input=-", input="\na\n\nb")
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertEqual(b"".join(r.body for r in sink.requests).split(), [b"a", b"b"])
-            self.assertRegex(done.stdout, r"(?m)^published 2 messages\b")
-
-    def test_a_refusal_ends_it_with_1_and_counts_only_what_was_acknowledged(self):
-        answers = iter([publish_reply, lambda *_: (503, b"full\n")])
-        with Sink(lambda *request: next(answers)(*request)) as sink:
-            done = self.play("--url=" + sink.url(), "--batch=100", "--input=-", input=self.LINES)
-            self.assertEqual(done.returncode, 1)
-            self.assertIn("503", done.stderr)
-            self.assertRegex(done.stdout, r"(?m)^published 100 messages\b")
-
-    def test_a_retry_is_asked_for_and_told(self):
-        answers = iter([lambda *_: (503, b"full\n"), publish_reply, publish_reply, publish_reply])
-        with Sink(lambda *request: next(answers)(*request)) as sink:
-            done = self.play("--url=" + sink.url(), "--batch=100", "--retry-max=2", "--input=-",
-                             input=self.LINES)
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertIn("503", done.stderr)
-            self.assertRegex(done.stdout, r"(?m)^published 250 messages\b.* 1 retr")
-
-    def test_a_rate_is_kept(self):
-        with Sink(publish_reply) as sink:
-            done = self.play("--url=" + sink.url(), "--rate=500", "--input=-", input=self.LINES)
-            self.assertEqual(done.returncode, 0, done.stderr)
-            seconds = float(done.stdout.split(" in ")[1].split(" s")[0])
-            # 250 messages at 500 a second; a busy machine may take longer, never less.
-            self.assertGreaterEqual(seconds, 0.4)
-            self.assertGreater(len(sink.requests), 5)
-
-    def test_a_file_that_is_not_there_exits_1_and_is_named(self):
-        done = self.play("--url=http://127.0.0.1:1", "--input=/nonexistent/clicks.jsonl")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("/nonexistent/clicks.jsonl", done.stderr)
-
-    def test_nobody_listening_exits_1_and_is_named(self):
-        done = self.play("--url=http://127.0.0.1:1", "--input=-", input="a\n")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("http://127.0.0.1:1", done.stderr)
 
 
 class ScriptsTest(unittest.TestCase):
