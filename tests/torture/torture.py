@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The long tests of durability: promises P1 to P5, by real processes on bad disks.
+"""The long tests: promises P1 to P5 and P10, by real processes on bad disks and bad networks.
 
     tests/torture/torture.py [--bin=build/bin] [--build=build/release] [--seed=N] [--scale=X] [TEST...]
 
@@ -8,6 +8,14 @@
     power    states of the disk after a power cut, for --sync=always and 100ms
     soak     a million ids, 1 % forced failures, a kill -9 every second
     drain    SIGTERM under load, 50 rounds
+    bridges  a bridge whose network, source, destination and disk fail
+    partition
+             a bridge behind a cable that is pulled for seconds, in a network namespace
+    bridge_kills
+             300 kill -9, and 300 SIGTERM, of a bridge with an offset file, a spool, and both
+    bridge_soak
+             a million ids through pubsub, bridge and queue, 1 % forced failures, kills by turns
+    archive  300 kill -9 of ps_to_file, in three compressions
     controls each test with the protection taken out, which must fail; and redis-server, which must pass
 
 Without a TEST all are run. --scale=0.1 does a tenth. A seed is printed, and repeats a run as far as
@@ -54,6 +62,65 @@ def drain(seed, scale):
     return Drains(seed, max(1, round(50 * scale))).run()
 
 
+def all_of(*founds):
+    """The violations of bridges' runs, each of which is said in a line."""
+    violations = []
+    for found in founds:
+        if found is not None:
+            print(found)
+            violations += found.violations
+    return violations
+
+
+def bridges(seed, scale):
+    import bridge_backlog as backlog
+    import bridge_faults as faulty
+    found = []
+    for more in range(max(1, round(10 * scale))):
+        found += all_of(faulty.cuts(seed + more, 20000), faulty.cuts(seed + more, 20000, max_in_flight=4),
+                        faulty.cuts(seed + more, 1000, most=1_000_000),
+                        faulty.round_robin(seed + more, 20000, restarts=20),
+                        backlog.disk_full(seed + more, 20000, full=2.0))
+    return found + all_of(
+        faulty.destination_restarts(seed, max(2, round(60 * scale))),
+        faulty.source_restarts(seed, max(2, round(60 * scale))),
+        backlog.drop_oldest(seed, 50000),
+        backlog.back_pressure(seed, max(5000, round(100000 * scale))),
+        backlog.back_pressure(seed, max(5000, round(100000 * scale)), spooled=True),
+        faulty.refusals(seed, max(5000, round(200000 * scale)), down=max(1.0, 30 * scale)),
+        backlog.one_down(seed, max(5000, round(200000 * scale)), down=max(1.0, 30 * scale)))
+
+
+def partition(seed, scale):
+    from netns import partitions
+    found = partitions(seed, max(3, round(60 * scale)), 1.0, 8.0)
+    if found is None:
+        print("partition: no network namespaces here; `bridges` has a proxy that cuts")
+    return all_of(found)
+
+
+def bridge_kills(seed, scale):
+    from bridge_kills import KINDS, bridge_kills, bridge_restarts
+    count = max(5, round(300 * scale))
+    found = []
+    for kind in KINDS:
+        found += all_of(bridge_kills(seed, count, kind), bridge_restarts(seed, count, kind))
+    return found
+
+
+def bridge_soak(seed, scale):
+    from bridge_kills import soak
+    ids, seconds = max(10000, round(1_000_000 * scale)), max(10.0, 120 * scale)
+    return all_of(*(soak(seed, ids, seconds, min(10.0, seconds / 12), kind)
+                    for kind in ("spool", "offset-file")))
+
+
+def archive(seed, scale):
+    from archive import archive_kills
+    return all_of(*(archive_kills(seed, max(5, round(300 * scale)), compression)
+                    for compression in ("none", "gzip", "zstd")))
+
+
 def controls(seed, scale):
     """What must be noticed is a violation when it is not, and the other way round."""
     from crash import Crashes
@@ -73,6 +140,11 @@ def controls(seed, scale):
         seen = {text.split(":")[0] for text in test.run()}
         if not seen & rules:
             found.append("control: %s: %s was not noticed, but %s" % (name, sorted(rules), sorted(seen)))
+    from bridge_faults import control
+    for kind, rule in (("swallow", "missing"), ("double", "duplicates")):
+        seen = {text.split(":")[0] for text in control(seed, kind).violations}
+        if rule not in seen:
+            found.append("control: a network that would %s: not noticed, but %s" % (kind, sorted(seen)))
     if shutil.which("redis-server"):
         found += Faults(seed, max(1, round(100 * scale)), program="redis").run()
         found += Crashes(seed, max(1, round(30 * scale)), program="redis").run()
@@ -82,7 +154,8 @@ def controls(seed, scale):
 
 
 TESTS = {"crash": crash, "faults": faults, "power": power, "soak": soak, "drain": drain,
-         "controls": controls}
+         "bridges": bridges, "partition": partition, "bridge_kills": bridge_kills,
+         "bridge_soak": bridge_soak, "archive": archive, "controls": controls}
 
 
 def main():
