@@ -30,6 +30,7 @@ doctest-dev is the unit test framework
 mandoc reads the man pages
 python3-websockets is a WebSocket client that we did not write
 chromium opens the status pages
+iproute2 makes networks that fail
 zstd reads the files that we compress, and compresses those that we read
 gzip does the same with the other format" ;;
     lint) echo "

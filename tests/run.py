@@ -8,7 +8,8 @@ Progress is a line a part; a failure is printed whole. The last line is the sum 
 
 Daemon tests are tests/daemon/test_*.py, a process a file. A file named *hostile*, or with a line
 `SANITIZED = True`, runs a second time against the programs built with ASan and UBSan. A line
-`ALONE = True` keeps others from running beside it (for measures of time and memory).
+`ALONE = True` keeps others from running beside it (for measures of time and memory); a line
+`LONG = True` starts it before those without, so that the end is not one long part by itself.
 """
 
 import argparse
@@ -27,6 +28,13 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DOCTEST_SUM = re.compile(
     r"^\[doctest\] test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed\s*\|\s*(\d+) skipped",
     re.MULTILINE)
+# What a sanitized unit_tests runs beside itself, as sources' names for doctest (the rest is a part too).
+UNIT_HALF = "*/unit/pubsub/*,*/unit/journal/*"
+# Of a failed run, repeated at the end: a part's lines that say what failed, and how many in all.
+FAILURE = re.compile(
+    r": (ERROR|FATAL ERROR): |^  (values|logged): |^  (FAILED |.*AssertionError)|^\w*(Error|Exception)\b|^  File .*test_\w+\.py., line|^TEST CASE: "
+    r"|runtime error: |ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|^SUMMARY: |: (exit status|ended by signal) ")
+FAILURE_LINES = 60
 RESULT_MARK = "RIVULET-TEST-RESULT "
 UNIT_TIMEOUT = 300
 FILE_TIMEOUT = 600
@@ -40,12 +48,13 @@ SANITIZER_ENV = {
 class Part:
     """One process's worth of tests."""
 
-    def __init__(self, name, command, env=None, timeout=FILE_TIMEOUT, alone=False):
+    def __init__(self, name, command, env=None, timeout=FILE_TIMEOUT, alone=False, long=False):
         self.name = name
         self.command = command
         self.env = env or {}
         self.timeout = timeout
         self.alone = alone
+        self.long = long
         self.passed = self.failed = self.skipped = 0
         self.reasons = []  # why something was skipped
         self.output = ""
@@ -80,7 +89,12 @@ class Part:
 
 
 class UnitPart(Part):
-    """A doctest binary."""
+    """A doctest binary, or those of its tests whose source a filter names or does not name."""
+
+    def __init__(self, name, path, source_filter=""):
+        super().__init__(name, ["./" + path, "-nc", *filter(None, [source_filter])],
+                         timeout=UNIT_TIMEOUT, long=True)
+        self.is_whole = not source_filter
 
     def counts(self):
         match = DOCTEST_SUM.search(self.output)
@@ -90,7 +104,8 @@ class UnitPart(Part):
         # doctest ends a run at --abort-after or a crash with the cases so far.
         for line in re.findall(r"^.*\bSKIPPED: (.*)$", self.output, re.MULTILINE):
             self.reasons.append(line)
-        return passed, failed, skipped
+        # What the filter left to the other part counts as skipped.
+        return passed, failed, skipped if self.is_whole else 0
 
 
 class PythonPart(Part):
@@ -189,7 +204,7 @@ def python_part(path, bin_dir, build, suffix=""):
         env={"RIVULET_BIN_DIR": os.path.abspath(bin_dir),
              "RIVULET_BUILD_DIR": os.path.abspath(build),
              "RIVULET_EXAMPLES_DIR": os.path.abspath(os.path.join(build, "examples"))},
-        alone=has_line(path, "ALONE = True"))
+        alone=has_line(path, "ALONE = True"), long=has_line(path, "LONG = True"))
 
 
 def all_parts(options):
@@ -198,8 +213,12 @@ def all_parts(options):
     for build in builds:
         path = os.path.join(build, "unit_tests")
         if os.path.exists(os.path.join(ROOT, path)):
-            parts.append(UnitPart("unit " + os.path.basename(build), ["./" + path, "-nc"],
-                                  timeout=UNIT_TIMEOUT))
+            name = "unit " + os.path.basename(build)
+            if os.path.basename(build) == "asan":
+                parts.append(UnitPart(name + " (pubsub, journal)", path, "--source-file=" + UNIT_HALF))
+                parts.append(UnitPart(name, path, "--source-file-exclude=" + UNIT_HALF))
+            else:
+                parts.append(UnitPart(name, path))
     for path in sorted(glob.glob(os.path.join(ROOT, "tests", "daemon", "test_*.py"))):
         parts.append(python_part(path, options.bin, options.build))
         sanitized = "hostile" in os.path.basename(path) or has_line(path, "SANITIZED = True")
@@ -207,8 +226,8 @@ def all_parts(options):
             parts.append(python_part(path, "build/asan/bin", "build/asan", " asan"))
     if options.filters:
         parts = [p for p in parts if any(f in p.name for f in options.filters)]
-    # The longest first would need their times; those that want the machine for themselves are last.
-    return sorted(parts, key=lambda p: p.alone)
+    # Those that want the machine for themselves are last.
+    return sorted(parts, key=lambda p: (p.alone, not p.long))
 
 
 def report(part, lock, verbose):
@@ -228,6 +247,23 @@ def report(part, lock, verbose):
         for text, tests in why.items():
             named = tests[0] if len(tests) == 1 else "%s and %d more" % (tests[0], len(tests) - 1)
             print("    skipped %s: %s" % (named, text), flush=True)
+
+
+def failure_lines(parts):
+    """What failed, in few lines: who sees only the end of a long log sees this."""
+    failed = [part for part in parts if part.failed]
+    lines = []
+    for part in failed:
+        found = [line.rstrip()[:300] for line in part.output.split("\n")]
+        chosen = []
+        for at, line in enumerate(found):
+            if FAILURE.search(line):
+                # doctest prints the expression in the next line.
+                more = found[at + 1:at + 2] if re.search(r": (FATAL )?ERROR: ", line) else []
+                chosen += [text for text in [line, *more] if text not in chosen]
+        share = max(3, (FAILURE_LINES - 1) // len(failed) - 1)
+        lines += ["-- " + part.name, *(chosen or found[-share - 1:])[:share]]
+    return lines[:FAILURE_LINES - 1]
 
 
 def main():
@@ -259,6 +295,7 @@ def main():
     skipped = sum(p.skipped for p in parts)
     bad = [p.name for p in parts if p.failed]
     if bad:
+        print("\n".join(failure_lines(parts)))
         print("failed in: %s" % ", ".join(bad))
     print("%d passed, %d failed, %d skipped" % (passed, failed, skipped), flush=True)
     return 0 if passed and not failed else 1

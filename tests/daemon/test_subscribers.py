@@ -1,8 +1,8 @@
-"""Many subscribers and slow ones: promises P6, P7, P9; tests T8, T9 and T13 for what they say of subscribers."""
+"""Many subscribers and slow ones: promises P6, P7, P9; tests T8, T9 and T13 for what they say of subscribers (but
+for time, which test_subscribers_latency.py measures)."""
 
 import json
 import resource
-import select
 import socket
 import struct
 import threading
@@ -12,8 +12,7 @@ import unittest
 from harness import Connection, Daemon, get, post, wait_until
 from websocket_client import CLOSE, TEXT, RawWebSocket
 
-# Memory and time are measured here.
-ALONE = True
+LONG = True
 MIB = 1 << 20
 LINE = b"x" * 99
 
@@ -86,38 +85,6 @@ class ManySubscribersTest(unittest.TestCase):
                         client.read_until(b"hello")
                     client.close()
                 wait_for_subscribers(daemon, 0)
-
-    def test_a_thousand_busy_subscribers_hear_within_50_ms(self):
-        with Daemon("pubsub", "--max-connections=10000") as daemon:
-            poll = select.epoll()
-            clients = {}
-            for _ in range(1000):
-                client = subscribe(daemon.port, "?multipart=0")
-                clients[client.socket.fileno()] = client
-                poll.register(client.socket.fileno(), select.EPOLLIN)
-            wait_for_subscribers(daemon, 1000)
-            worst = []
-            for number in range(100):
-                body = b"message %d;" % number
-                waiting = dict.fromkeys(clients, b"")
-                start = time.monotonic()
-                post(daemon.url("/pub"), body)
-                took = []
-                while waiting:
-                    events = poll.poll(5)
-                    self.assertTrue(events, "a subscriber did not hear within 5 s")
-                    for fd, _ in events:
-                        data = clients[fd].socket.recv(65536)
-                        if fd in waiting:
-                            waiting[fd] += data
-                            if body in waiting[fd]:
-                                del waiting[fd]
-                                took.append(time.monotonic() - start)
-                worst.append(sorted(took)[989])
-            # The client's own work, a thousand reads in Python, is within it.
-            self.assertLess(sorted(worst)[98], 0.05)
-            for client in clients.values():
-                client.close()
 
 
 class SlowSubscribersTest(unittest.TestCase):

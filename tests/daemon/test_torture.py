@@ -26,6 +26,7 @@ from shim import Fault  # noqa: E402
 from soak import Soak  # noqa: E402
 
 # run.py runs this file against the sanitized programs too.
+LONG = True
 SANITIZED = True
 SEED = int(os.environ.get("RIVULET_SEED", random.randrange(1, 100000)))
 

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Compiles sources that joined.py put together; where they do not compile as one, each by itself.
+#
+#   scripts/compile_joined.sh JOINED.cc OBJECT COMPILER ARGUMENT...
+set -u
+joined=$1
+object=$2
+shift 2
+# g++ warns of a type with a member from a namespace without a name wherever it is not in the main file.
+if "$@" -Wno-subobject-linkage -MMD -MP -MT "$object" -MF "${object%.o}.d" -c "$joined" -o "$object" 2>"$object.errors"; then
+  cat "$object.errors" >&2
+  rm -f "$object.errors"
+  exit 0
+fi
+
+parts=
+dependencies=
+# shellcheck disable=SC2013 # names without spaces
+for source in $(sed -n 's/^#include "\(.*\)"$/\1/p' "$joined"); do
+  part=${object%.o}.$(basename "$source" .cc)
+  "$@" -MMD -MP -MT "$object" -MF "$part.d" -c "$source" -o "$part.o" || exit 1
+  parts="$parts $part.o"
+  dependencies="$dependencies $part.d"
+done
+echo "  $joined compiles only one by one: $(grep -m 1 ': error: ' "$object.errors")"
+# shellcheck disable=SC2086 # lists
+ld -r -o "$object" $parts && cat $dependencies >"${object%.o}.d" && rm -f $parts $dependencies "$object.errors"

@@ -1,0 +1,112 @@
+"""Several sources in one translation unit, so that what they include is read once.
+
+    scripts/joined.py SIZE FOLDER SOURCE...
+
+writes FOLDER/NAME.cc for each group of at most SIZE of the sources, unless it is as it was, takes away
+what else is there, and prints the names.
+
+A file that is joined is not alone with its names: two files that declare one name for themselves (in a
+namespace without a name, or as a macro) stand in different groups, and so does one whose own name a
+header declares. This goes by the look of lines, as the formatter leaves them; what slips through is an
+error of the compiler, and whoever joins then takes the files one by one.
+"""
+
+import glob
+import os
+import re
+import sys
+
+_KEYWORDS = frozenset("""alignas auto bool char const constexpr decltype double enum explicit extern final
+float for if inline int long namespace noexcept operator return short signed sizeof static static_assert
+struct switch template thread_local typename union unsigned using virtual void volatile while""".split())
+_DECLARED = re.compile(r"(?<!:)\b([A-Za-z_]\w*)(?=\s*(?:[(\[{;=]|final\b|:\s|$))")
+_MACRO = re.compile(r"^\s*#\s*define\s+(\w+)", re.M)
+_INCLUDED = re.compile(r'^#include "([^"]+)"', re.M)
+_ANONYMOUS = re.compile(r"^namespace \{$(.*?)(?:^\}  // namespace$|\Z)", re.M | re.S)
+
+
+def _read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def _declared(text):
+    """The names that lines of the outermost level declare; rather too many than too few."""
+    names = set()
+    for line in text.split("\n"):
+        if not re.match(r"[A-Za-z_\[]", line) or line.startswith(("TEST_CASE", "using namespace")):
+            continue
+        if line.startswith("using ") and " = " not in line:
+            continue
+        line = re.sub(r"\[\[.*?\]\]|//.*", "", line)
+        of_type = re.match(r"(?:struct|class|enum class|enum|union) (\w+)", line)
+        if of_type:
+            names.add(of_type.group(1))
+            continue
+        names.update(_DECLARED.findall(re.sub(r" = .*", " =", line)))
+    return names - _KEYWORDS
+
+
+def _own_names(text):
+    """What a source declares for itself alone."""
+    names = set(_MACRO.findall(text))
+    for block in _ANONYMOUS.findall(text):
+        names |= _declared(block)
+    return names | _declared("\n".join(re.findall(r"^static .*", text, re.M)))
+
+
+def _headers_of(path, seen):
+    """Adds every header of the project that the file includes, however deep."""
+    for name in _INCLUDED.findall(_read(path)):
+        if name not in seen and os.path.exists(name):
+            seen.add(name)
+            _headers_of(name, seen)
+
+
+def groups(sources, size):
+    """Lists of at most `size` of the sources, those of a list of one folder. Whether two of
+    them have a main() is not looked at."""
+    by_folder = {}
+    for source in sorted(sources):
+        by_folder.setdefault(os.path.dirname(source), []).append(source)
+    result = []
+    for _, members in sorted(by_folder.items()):
+        headers = set()
+        for source in members:
+            _headers_of(source, headers)
+        common = set().union(*(_declared(_read(header)) for header in headers))
+        made = []  # of this folder: (sources, their names)
+        for source in members:
+            names = _own_names(_read(source))
+            if names & common:
+                result.append([source])
+                continue
+            for joined, taken in made:
+                if len(joined) < size and not names & taken:
+                    joined.append(source)
+                    taken |= names
+                    break
+            else:
+                made.append(([source], names))
+        result += [joined for joined, _ in made]
+    return result
+
+
+def write(size, folder, sources):
+    """Writes the groups as files that include their sources; returns the files' names."""
+    os.makedirs(folder, exist_ok=True)
+    written = {}
+    for group in groups(sources, size):
+        name = os.path.join(folder, os.path.splitext(group[0])[0].replace("/", "__") + ".cc")
+        written[name] = "".join('#include "%s"\n' % source for source in group)
+    for name, text in written.items():
+        if not os.path.exists(name) or _read(name) != text:
+            with open(name, "w", encoding="utf-8") as file:
+                file.write(text)
+    for old in set(glob.glob(os.path.join(folder, "*.cc"))) - set(written):
+        os.unlink(old)
+    return sorted(written)
+
+
+if __name__ == "__main__":
+    print("\n".join(write(int(sys.argv[1]), sys.argv[2], sys.argv[3:])))
