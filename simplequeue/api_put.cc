@@ -109,15 +109,20 @@ void QueueApi::MultiPut(const Request& request, Reply& reply) {
     auto parsed = ParseFrames(batch);
     if (!parsed.ok()) return reply.Error(400, parsed.status().message());
     frames = std::move(parsed).value();
+    // Between separators nothing is no message; a frame of 0 bytes was meant as one.
+    const auto empty = std::ranges::find_if(frames, &std::string_view::empty);
+    if (empty != frames.end()) {
+      return reply.Error(400, fmt::format("missing data: frame {} of {} is empty, and a queue "
+                                          "holds no empty message",
+                                          empty - frames.begin() + 1, frames.size()));
+    }
   }
   if (!Admit(Work::kGrows, reply)) return;
   Queue* queue = QueueToPut(request, reply);
   if (queue == nullptr) return;
   const auto for_each = [&](auto&& each) {
     if (format) {
-      for (const std::string_view frame : frames) {
-        if (!frame.empty()) each(frame);
-      }
+      for (const std::string_view frame : frames) each(frame);
     } else {
       ForEachRecord(batch, separator, each);
     }

@@ -136,6 +136,13 @@ class Batches(unittest.TestCase):
             self.assertEqual(get(queue.url("/mget?items=9&format=framed")).body, framed)
             self.assertEqual(get(queue.url("/mget?items=9&format=framed")).body, b"")
 
+    def test_an_empty_frame_is_refused_and_all_of_its_batch(self):
+        with Daemon("simplequeue") as queue:
+            answer = post(queue.url("/mput?format=framed"), b"1\na\n0\n\n1\nb\n")
+            self.assertEqual(answer.status, 400)
+            self.assertIn(b"missing data: frame 2 of 3 is empty", answer.body)
+            self.assertEqual(get(queue.url("/get")).body, b"")
+
     def test_a_wrong_frame_puts_nothing(self):
         with Daemon("simplequeue") as queue:
             answer = post(queue.url("/mput?format=framed"), b"1\na\n9\nshort\n")
