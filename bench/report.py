@@ -128,6 +128,7 @@ HOW = """\
   messages a publish on a fixed schedule, from when a message was due to when a long poll had brought it.
 - What others lose: 3,000 numbered messages at 1,000/s, one a request; the queue (kept on disk) is killed after a second and
   started again a second later. `curl | xargs`: `curl -sN …/sub | xargs -d '\\n' -n 1 curl …/put -d`. nginx: `mirror` of `/pub` to `/put`.
-- ps_to_file: the same lines from a pubsub's past in memory; `cat FILE >OUT` and `zstd -3 -T1 -c FILE >OUT` from a file in the page cache.
+- ps_to_file: the same lines from a pubsub's past in memory; `cat FILE >OUT` and `zstd -3 -T1 -c FILE >OUT`; all files in
+  /dev/shm, the page cache without a disk.
 - Stalled subscribers: they connect, ask and never read, until pubsub kicks them.
 """

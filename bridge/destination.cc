@@ -112,7 +112,10 @@ void Destination::OnAnswer(std::list<Sent>::iterator sent, const ClientResponse&
   latency_.Observe(clock_.Now() - sent->at);
   ++stats_.requests;
   sent_.erase(sent);
-  const DeliveryVerdict verdict = Judge(response);
+  DeliveryVerdict verdict = Judge(response);
+  // What could not be asked for is a message's fault only where the message is in the URL.
+  const bool unasked = response.code == 0 && verdict == DeliveryVerdict::kRefused;
+  if (unasked && config_.post) verdict = DeliveryVerdict::kRetry;
   if (verdict != DeliveryVerdict::kDelivered) {
     stats_.last_error = EscapeControl(Describe(response));
     stats_.last_error_time = clock_.WallNow();

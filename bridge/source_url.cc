@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "http/client.h"
+
 namespace rivulet {
 
 namespace {
@@ -74,7 +76,7 @@ Status CheckHttpUrl(std::string_view url) {
   if (EndOfHost(url) == std::string_view::npos) {
     return InvalidArgument("http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH");
   }
-  return Status::Ok();
+  return CheckClientUrl(url);
 }
 
 Result<std::string> SourceUrl(std::string_view url) {
@@ -119,6 +121,36 @@ std::string UrlFrom(std::string_view url, std::optional<std::uint64_t> position)
 
 std::string UrlOfLines(std::string_view url) {
   return std::string(url.substr(0, url.rfind(kAskFrames)));
+}
+
+std::string SourceKey(std::string_view url) {
+  constexpr std::array<std::string_view, 6> kNoPart = {"since",  "token",   "multipart",
+                                                       "format", "offsets", "heartbeat"};
+  url = url.substr(0, url.find('#'));
+  const auto query_at = std::min(url.find('?'), url.size());
+  auto query = url.substr(std::min(query_at + 1, url.size()));
+  std::string key(url.substr(0, query_at));
+  const auto host = key.find("://");
+  const auto host_end = std::min(EndOfHost(key), key.size());
+  const auto user_end = key.substr(0, host_end).rfind('@');
+  if (host != std::string::npos && user_end != std::string::npos) {
+    key.erase(host + 3, user_end + 1 - (host + 3));
+  }
+  char before = '?';
+  while (!query.empty()) {
+    const auto item = TakeItem(&query);
+    if (item.empty() || std::ranges::find(kNoPart, NameOf(item)) != kNoPart.end()) continue;
+    (key += before).append(item);
+    before = '&';
+  }
+  return key;
+}
+
+std::vector<std::string> SourceKeys(const std::vector<std::string>& urls) {
+  std::vector<std::string> keys;
+  keys.reserve(urls.size());
+  for (const auto& url : urls) keys.push_back(SourceKey(url));
+  return keys;
 }
 
 }  // namespace rivulet

@@ -91,35 +91,45 @@ void Feeder::Turn() {
   StopWhenDone();
 }
 
-bool Feeder::TakeLines() {
-  const std::uint64_t allowed = Allowed();
-  if (allowed == 0) return false;
-  std::uint64_t taken = 0;
-  bool took_all = false;
-  waiting_for_room_ = false;
-  while (taken < allowed && !waiting_for_room_ && !took_all) {
-    if (delivery_.full()) {
-      waiting_for_room_ = true;
-      break;
-    }
+bool Feeder::NextLine() {
+  while (!line_) {
     std::string_view line;
     switch (lines_.Next(&line)) {
       case LineCutter::Found::kNothing:
-        took_all = true;
-        break;
+        return false;
       case LineCutter::Found::kTooLong:
         delivery_.TooLong();
         break;
       case LineCutter::Found::kLine:
-        if (!filter_.Keeps(line)) break;
-        delivery_.Append(line);
-        if (offsets_) tracker_.Note(lines_.place());
-        ++taken;
+        if (filter_.Keeps(line)) line_ = line;
     }
+  }
+  return true;
+}
+
+bool Feeder::TakeLines() {
+  // Rate and depth are asked with a line in hand only: the end of the input waits for neither.
+  std::optional<std::uint64_t> allowed;
+  std::uint64_t taken = 0;
+  bool took_all = false;
+  waiting_for_room_ = false;
+  while (!waiting_for_room_) {
+    if (!NextLine()) {
+      took_all = true;
+      break;
+    }
+    waiting_for_room_ = delivery_.full();
+    if (waiting_for_room_) break;
+    if (!allowed) allowed = Allowed();
+    if (taken == *allowed) break;
+    delivery_.Append(*line_);
+    line_.reset();
+    if (offsets_) tracker_.Note(lines_.place());
+    ++taken;
   }
   Took(taken);
   // What is allowed from now on is asked for by the next turn.
-  if (!took_all && !waiting_for_room_) ScheduleTurn();
+  if (!took_all && !waiting_for_room_ && taken > 0) ScheduleTurn();
   return took_all;
 }
 
@@ -152,7 +162,7 @@ void Feeder::NoteDone() {
     number = std::min(number, delivery_.forwarder().oldest(i));
   }
   // Lines that were read and were no messages: the place behind them is as good.
-  tracker_.Pass(lines_.place());
+  if (!line_) tracker_.Pass(lines_.place());
   const FilePlace place = tracker_.Done(number);
   if (place == done_) return;
   for (; done_.file < place.file; ++done_.file) {

@@ -72,6 +72,8 @@ class Feeder {
   void ScheduleTurn() { turn_.Start(Duration::zero()); }
   /// One turn of reading: the lines in hand, then the next piece.
   void Turn();
+  /// Sees to it that line_ is there; false when what was read holds no more.
+  bool NextLine();
   /// True when there are no more lines in hand; else what holds them schedules the next turn.
   bool TakeLines();
   /// Messages that rate and depth allow now; at 0 they will schedule the next turn.
@@ -100,6 +102,7 @@ class Feeder {
   std::unique_ptr<OffsetFile> offsets_;
   OffsetTracker tracker_;
   FilePlace done_;
+  std::optional<std::string_view> line_;  // cut off and filtered, and not taken yet
   Timer turn_;  // no Deferred: between two turns the loop must see what else there is
   Timer drain_;
   Timer stats_;

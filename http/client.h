@@ -45,6 +45,10 @@
 
 namespace rivulet {
 
+/// kInvalidArgument when no call to that URL could be made: its host or port is malformed. The
+/// message is what would be right.
+Status CheckClientUrl(std::string_view url);
+
 /// A request body. Copies are cheap: they share the bytes, so that a retry does not copy them.
 class ClientBody {
  public:

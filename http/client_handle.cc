@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
+#include <string>
 
 #include "http/client_impl.h"
 #include "http/message.h"
@@ -44,6 +46,19 @@ Status CheckKind(const ClientRequest& request) {
 }
 
 }  // namespace
+
+Status CheckClientUrl(std::string_view url) {
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), &curl_url_cleanup);
+  if (!parsed) return {StatusCode::kExhausted, "out of memory"};
+  switch (curl_url_set(parsed.get(), CURLUPART_URL, std::string(url).c_str(), kUrlFlags)) {
+    case CURLUE_OK:
+      return Status::Ok();
+    case CURLUE_BAD_PORT_NUMBER:
+      return InvalidArgument("a URL with a port from 1 to 65535");
+    default:
+      return InvalidArgument("http://HOST[:PORT]/PATH or https://HOST[:PORT]/PATH");
+  }
+}
 
 namespace internal {
 

@@ -294,6 +294,17 @@ class Pace(Case):
         self.assertGreaterEqual(time.monotonic() - begin, 199 / 400 - 0.1)
         self.assertGreater(len(sink.requests), 10)
 
+    def test_the_end_waits_for_neither_rate_nor_queue(self):
+        queue = self.queue()
+        self.write("one", b"one\n")
+        self.write("ten", b"".join(b"%d\n" % i for i in range(10)))
+        url = queue.url("/put")
+        begin = time.monotonic()
+        self.send(url, "--rate=0.01", self.path("one"))
+        self.send(url, "--max-queue-depth=11", self.path("ten"))  # full now, and nobody takes
+        self.assertLess(time.monotonic() - begin, 50)  # the next message would be due after 100 s
+        self.assertEqual(self.stats(queue)["depth"], 11)
+
     def test_progress_is_told_as_often_as_asked_for(self):
         self.write("lines", b"one\n")
         feeder = Daemon("file_to_http", "--destination-post-url=http://127.0.0.1:1/put",
