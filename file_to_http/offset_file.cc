@@ -77,7 +77,10 @@ OffsetFile::~OffsetFile() = default;
 
 Result<std::unique_ptr<OffsetFile>> OffsetFile::Open(std::string path, EventLoop& loop,
                                                      const Clock& clock, BeforeWrite before_write) {
+  auto lock = FileLock::Acquire(path + ".lock", "--offset-file=" + path);
+  if (!lock.ok()) return lock.status();
   auto file = std::make_unique<OffsetFile>(std::move(path), loop, clock, std::move(before_write));
+  file->lock_ = std::move(lock).value();
   if (Status status = file->Read(); !status.ok()) return status;
   if (Status status = ReplaceFile(file->path_, FileOffsetsText(file->offsets_)); !status.ok()) {
     return status;

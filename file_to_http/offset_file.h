@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/event_loop.h"
+#include "base/file_lock.h"
 #include "base/status.h"
 #include "journal/helper.h"
 
@@ -48,8 +49,9 @@ class OffsetFile {
   /// Called before the file is written; when it fails, the file is written later. May be empty.
   using BeforeWrite = std::function<Status()>;
 
-  /// Reads the file, if there is one, and writes it, so that what is wrong with it is known at
-  /// once. kCorrupt when it is something else. `loop` and `clock` must outlive it.
+  /// Locks PATH.lock, which stays, and reads the file, if there is one, and writes it, so that what
+  /// is wrong with it is known at once. kInvalidArgument names the process that has it; kCorrupt
+  /// when it is something else. `loop` and `clock` must outlive it.
   static Result<std::unique_ptr<OffsetFile>> Open(std::string path, EventLoop& loop,
                                                   const Clock& clock, BeforeWrite before_write);
   /// Of Open().
@@ -74,6 +76,7 @@ class OffsetFile {
   void OnWritten(const Status& status);
 
   std::string path_;
+  FileLock lock_;
   std::vector<FileOffset> offsets_;
   BeforeWrite before_write_;
   bool changed_ = false;  // since the last write began

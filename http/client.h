@@ -19,7 +19,7 @@
 // A call ends in exactly one way: `on_done` is called once, or the call was cancelled (then nothing
 // is called any more). An answer of any status code is a success of the call: `status` is OK and
 // `code` says which. `status` is not OK when there was no whole answer:
-//   kInvalidArgument  the URL or a header is malformed, the URL is longer than 8 MB
+//   kInvalidArgument  the URL or a header is malformed, the URL is longer than 900,000 bytes
 //   kUnavailable      not resolved, refused, reset, closed early, a timeout, a malformed answer
 //   kTooLarge         the body passed max_body_bytes
 //   kExhausted        out of memory or descriptors

@@ -18,6 +18,8 @@ constexpr long kShortBufferBytes = 4 * 1024;
 constexpr long kStreamBufferBytes = 256 * 1024;
 // From here on curl would send "Expect:" and wait for a 100.
 constexpr std::size_t kLargeBodyBytes = std::size_t{1} << 20;
+// The whole head must fit in a buffer of 1 MiB in curl, which else says that memory is short.
+constexpr std::size_t kMaxUrlBytes = 900'000;
 constexpr unsigned kUrlFlags = CURLU_PATH_AS_IS | CURLU_NON_SUPPORT_SCHEME;
 
 bool NamesHeader(std::string_view line, std::string_view name) {
@@ -160,10 +162,14 @@ Status ClientHandle::SetUrl(const std::string& wanted) {
     return InvalidArgument("the URL must begin with http:// or https://");
   }
   if (wanted.find('\0') != std::string::npos) return InvalidArgument("the URL holds a NUL");
+  if (wanted.size() > kMaxUrlBytes) {
+    return InvalidArgument(
+        fmt::format("the URL is {} bytes long: must be at most {}", wanted.size(), kMaxUrlBytes));
+  }
   if (parsed_url) curl_easy_setopt(curl, CURLOPT_CURLU, nullptr);
   parsed_url.reset();
   if (curl_easy_setopt(curl, CURLOPT_URL, wanted.c_str()) != CURLE_OK) {
-    return InvalidArgument("the URL is longer than 8 MB");
+    return {StatusCode::kExhausted, "out of memory"};
   }
   url = wanted;
   return Status::Ok();

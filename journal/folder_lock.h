@@ -3,27 +3,13 @@
 
 #include <string>
 
+#include "base/file_lock.h"
 #include "base/status.h"
 
 namespace rivulet {
 
-/// Held as long as the object lives, and not longer than the process.
-class FolderLock {
- public:
-  /// Makes the folder when there is none (not its parents). kInvalidArgument names the process that
-  /// has it. `option`: what gave the folder, for messages.
-  static Result<FolderLock> Acquire(const std::string& folder, const std::string& option);
-
-  FolderLock() = default;
-  FolderLock(FolderLock&& other) noexcept;
-  FolderLock& operator=(FolderLock&& other) noexcept;
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-  ~FolderLock();
-
- private:
-  explicit FolderLock(int fd) : fd_(fd) {}
-  int fd_ = -1;
-};
+/// Makes the folder when there is none (not its parents), and locks it. kInvalidArgument names the
+/// process that has it. `option`: what gave the folder, for messages.
+Result<FileLock> LockFolder(const std::string& folder, const std::string& option);
 
 }  // namespace rivulet

@@ -38,7 +38,7 @@ Result<std::unique_ptr<Journal>> Journal::Open(JournalConfig config, EventLoop& 
     return InvalidArgument(fmt::format("segments of {} bytes must have at least {}",
                                        config.segment_bytes, kLeastSegmentBytes));
   }
-  auto lock = FolderLock::Acquire(config.path, config.option);
+  auto lock = LockFolder(config.path, config.option);
   if (!lock.ok()) return lock.status();
   RecoveryOptions options;
   options.path = config.path;

@@ -23,7 +23,7 @@ Status SyncedFile::Sync() {
   return failed_;
 }
 
-JournalWriter::JournalWriter(JournalConfig config, FolderLock lock, EventLoop& loop,
+JournalWriter::JournalWriter(JournalConfig config, FileLock lock, EventLoop& loop,
                              const Clock& clock, JournalOwner* owner, Disk& disk)
     : config_(std::move(config)),
       owner_(owner),
@@ -297,7 +297,7 @@ Status JournalWriter::Close() {
   gathering_ = false;
   file_.reset();
   next_file_.reset();
-  lock_ = FolderLock();
+  lock_ = FileLock();
   return close_status_;
 }
 

@@ -35,7 +35,7 @@ class SyncedFile {
 
 class JournalWriter final : public Journal {
  public:
-  JournalWriter(JournalConfig config, FolderLock lock, EventLoop& loop, const Clock& clock,
+  JournalWriter(JournalConfig config, FileLock lock, EventLoop& loop, const Clock& clock,
                 JournalOwner* owner, Disk& disk);
   ~JournalWriter() override;
 
@@ -156,7 +156,7 @@ class JournalWriter final : public Journal {
   bool drop_running_ = false;
   std::uint64_t drop_after_ = 0;  // commit
 
-  FolderLock lock_;
+  FileLock lock_;
   Helper helper_;  // last: gone first
 };
 

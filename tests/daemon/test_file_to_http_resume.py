@@ -107,6 +107,16 @@ class Resume(test_file_to_http.Case):
         self.assertIn(self.path("offsets"), done.stderr)
         self.assertEqual(self.read("offsets"), b"precious\n")
 
+    def test_a_second_process_on_one_offset_file_exits_1_and_names_the_first(self):
+        path = self.write("log", b"one\n")
+        args = ["--destination-post-url=http://127.0.0.1:1/", *self.offset_args(), path]
+        first = Daemon("file_to_http", *args)
+        wait_until(lambda: os.path.exists(self.path("offsets")))
+        done = run_program("file_to_http", *args)
+        first.kill()
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^file_to_http: --offset-file=[^\n]*: in use by process %d\n$" % first.pid)
+
     def test_filtered_lines_and_files_without_messages_are_done_too(self):
         sink = self.sink()
         files = [self.write("a", b'{"c":1}\nx\nx\n'), self.write("b", b"x\n"), self.write("c", b"\n")]

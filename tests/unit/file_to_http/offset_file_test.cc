@@ -100,9 +100,11 @@ TEST_CASE("offset file: another file of the same name is told by its first bytes
     const std::string line = FileOffsetsText({{"a", 5, 3, HeadHash("abc")}});
     return line.substr(line.find("3 ") + 2);
   }());
-  auto file = f.Open();
-  REQUIRE(file.ok());
-  CHECK(*(*file)->Begin("a", "abcdef") == 5);
+  {
+    auto file = f.Open();
+    REQUIRE(file.ok());
+    CHECK(*(*file)->Begin("a", "abcdef") == 5);
+  }
   for (const char* head : {"abd", "ab", ""}) {
     const auto begin = (*f.Open())->Begin("a", head);
     CHECK(begin.status().code() == StatusCode::kCorrupt);

@@ -168,6 +168,8 @@ TEST_CASE("client: a refused connection is kUnavailable and names the endpoint, 
 
 TEST_CASE("client: what cannot be sent is kInvalidArgument") {
   CHECK(Fetch(Request("no url at all ")).status.code() == StatusCode::kInvalidArgument);
+  CHECK(Fetch(Request("http://127.0.0.1:1/" + std::string(1'000'000, 'q'))).status.code() ==
+        StatusCode::kInvalidArgument);
   CHECK(Fetch(Request("ftp://127.0.0.1/")).status.code() == StatusCode::kInvalidArgument);
   CHECK(Fetch(Request("file:///etc/hostname")).status.code() == StatusCode::kInvalidArgument);
   CHECK(Fetch(Request("http://127.0.0.1:1/", "get")).status.code() == StatusCode::kInvalidArgument);
