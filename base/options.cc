@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/options_impl.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "base/version.h"
 
@@ -83,7 +84,7 @@ Status Options::Impl::Set(Spec* spec, const std::string& value) {
 }
 
 int Options::Impl::Complain(std::string_view message, int exit_status) const {
-  fmt::print(stderr, "{}: {}\n", program, message);
+  Print(stderr, "{}: {}\n", program, message);
   return exit_status;
 }
 
@@ -220,11 +221,11 @@ std::optional<int> Options::Parse(int argc, const char* const* argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     if (word == "--help") {
-      fmt::print("{}", HelpText());
+      Print(stdout, "{}", HelpText());
       return 0;
     }
     if (word == "--version") {
-      fmt::print("{} {}\n", impl_->program, kVersion);
+      Print(stdout, "{} {}\n", impl_->program, kVersion);
       return 0;
     }
     bool took_next = false;

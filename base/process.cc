@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "base/print.h"
 #include "base/units.h"
 
 namespace rivulet {
@@ -46,8 +47,8 @@ void RaiseDescriptorLimit() {
   }
   // A child that ended by itself has said why.
   if (WIFSIGNALED(status)) {
-    fmt::print(stderr, "{}: did not start: ended by signal {}\n", program_invocation_short_name,
-               WTERMSIG(status));
+    Print(stderr, "{}: did not start: ended by signal {}\n", program_invocation_short_name,
+          WTERMSIG(status));
   }
   _exit(EXIT_FAILURE);
 }
@@ -180,7 +181,7 @@ void RemovePidFile(const ProcessConfig& config) {
 }
 
 void AnnounceListening(const ProcessConfig& config, const std::string& where) {
-  fmt::print("listening on {}\n", where);
+  Print(stdout, "listening on {}\n", where);
   std::fflush(stdout);
   if (!config.daemon || started_fd < 0) return;
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);

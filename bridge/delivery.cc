@@ -63,6 +63,11 @@ void HttpDelivery::RetryNow() {
   pump_.Schedule();
 }
 
+void HttpDelivery::NoMore() {
+  forwarder_.NoMore();
+  pump_.Schedule();
+}
+
 void HttpDelivery::PumpAll() {
   if (held_) return;
   // In round robin one that sends may make it the turn of another that was asked before.

@@ -51,6 +51,8 @@ class HttpDelivery {
   void Pump() { pump_.Schedule(); }
   /// Forgets the backoffs: for the end.
   void RetryNow();
+  /// Nothing more comes: no batch waits to be filled any more.
+  void NoMore();
   /// Sends nothing new from now on; what is in flight is still answered: for an end where the
   /// backlog keeps the rest.
   void Hold() { held_ = true; }

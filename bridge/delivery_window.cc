@@ -30,7 +30,7 @@ std::optional<DeliveryCursor::Taken> DeliveryCursor::Take(Backlog* backlog,
     batch_due_.reset();
     return std::nullopt;
   }
-  if (waiting < config.batch && config.batch_delay > Duration::zero()) {
+  if (waiting < config.batch && config.batch_delay > Duration::zero() && !no_more_) {
     if (!batch_due_) batch_due_ = now + config.batch_delay;
     if (now < *batch_due_) return std::nullopt;
   }
@@ -75,7 +75,8 @@ std::optional<MonoTime> DeliveryCursor::WakeAt() const { return read_at_ ? read_
 
 void DeliveryCursor::HurryUp() {
   read_at_.reset();
-  if (batch_due_) batch_due_ = MonoTime();
+  no_more_ = true;
+  batch_due_.reset();
 }
 
 void DeliveryWindow::Wake(MonoTime now) {

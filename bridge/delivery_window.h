@@ -55,7 +55,7 @@ class DeliveryCursor {
 
   /// When to ask Take() again although nothing has been appended or is to be sent again.
   std::optional<MonoTime> WakeAt() const;
-  /// What waits to be filled waits no more.
+  /// Little or nothing follows: no batch waits to be filled from now on.
   void HurryUp();
   /// The first message that is still to be sent. O(1).
   std::uint64_t oldest() const { return again_.empty() ? next_ : again_.back().first; }
@@ -67,6 +67,7 @@ class DeliveryCursor {
   std::vector<BatchRange> again_;      // newest first: the oldest is at the back
   std::optional<MonoTime> batch_due_;  // when a batch that is not full is sent all the same
   std::optional<MonoTime> read_at_;    // when a backlog that could not be read is asked again
+  bool no_more_ = false;
 };
 
 class DeliveryWindow {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/print.h"
 #include "base/units.h"
 
 namespace rivulet {
@@ -82,7 +83,7 @@ bool Destination::Pump() {
 
 void Destination::Send(MessageBatch batch) {
   if (config_.dry_run) {
-    Print(batch);
+    PrintRequest(batch);
     return;
   }
   auto request = MakeDeliveryRequest(config_, batch);
@@ -93,13 +94,13 @@ void Destination::Send(MessageBatch batch) {
   });
 }
 
-void Destination::Print(const MessageBatch& batch) {
+void Destination::PrintRequest(const MessageBatch& batch) {
   const auto request = MakeDeliveryRequest(config_, batch);
   if (config_.post) {
-    fmt::print("POST {} {} messages, {} bytes\n", request.url, batch.count,
-               request.body.view().size());
+    Print(stdout, "POST {} {} messages, {} bytes\n", request.url, batch.count,
+          request.body.view().size());
   } else {
-    fmt::print("GET {}\n", request.url);
+    Print(stdout, "GET {}\n", request.url);
   }
   ++stats_.requests;
   stats_.delivered += batch.count;

@@ -91,7 +91,7 @@ class Destination {
   };
 
   void Send(MessageBatch batch);
-  void Print(const MessageBatch& batch);
+  void PrintRequest(const MessageBatch& batch);
   void OnAnswer(std::list<Sent>::iterator sent, const ClientResponse& response);
   void OnDelivered(const MessageBatch& batch, const ClientResponse& response);
   void OnRefused(const MessageBatch& batch, const ClientResponse& response, bool split);

@@ -99,6 +99,10 @@ std::optional<MonoTime> Forwarder::WakeAt(std::size_t destination) const {
 
 void Forwarder::RetryNow() {
   for (auto& window : windows_) window.RetryNow();
+  NoMore();
+}
+
+void Forwarder::NoMore() {
   for (auto& cursor : cursors_) cursor.HurryUp();
 }
 

@@ -75,6 +75,8 @@ class Forwarder {
   std::optional<MonoTime> WakeAt(std::size_t destination) const;
   /// Forgets the backoffs: the next try is now.
   void RetryNow();
+  /// Nothing will be appended: no batch waits to be filled any more.
+  void NoMore();
 
   /// The first message that the destination (in round robin: that some destination) is not done
   /// with.

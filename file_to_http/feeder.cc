@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/print.h"
 #include "base/units.h"
 
 namespace rivulet {
@@ -87,6 +88,7 @@ void Feeder::Turn() {
       break;
   }
   all_read_ = true;
+  delivery_.NoMore();
   NoteDone();
   StopWhenDone();
 }
@@ -283,12 +285,12 @@ void Feeder::PrintStats() {
   const double seconds = std::chrono::duration<double>(now - last_stats_).count();
   const auto delivered = static_cast<double>(counts.delivered - last_delivered_);
   const std::string waiting = WaitingFor();
-  fmt::print(stderr,
-             "file_to_http: {} read, {} delivered, {} refused, {} filtered, {} empty, {} pending "
-             "({}), {:.0f}/s{}{}\n",
-             counts.read, counts.delivered, counts.refused, counts.filtered, counts.empty,
-             counts.pending, FormatByteCount(log_.held_bytes()),
-             seconds > 0 ? delivered / seconds : 0.0, waiting.empty() ? "" : "; ", waiting);
+  Print(stderr,
+        "file_to_http: {} read, {} delivered, {} refused, {} filtered, {} empty, {} pending "
+        "({}), {:.0f}/s{}{}\n",
+        counts.read, counts.delivered, counts.refused, counts.filtered, counts.empty,
+        counts.pending, FormatByteCount(log_.held_bytes()), seconds > 0 ? delivered / seconds : 0.0,
+        waiting.empty() ? "" : "; ", waiting);
   last_stats_ = now;
   last_delivered_ = counts.delivered;
 }

@@ -7,13 +7,14 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/print.h"
 #include "file_to_http/config.h"
 #include "file_to_http/feeder.h"
 
 namespace {
 
 int StartFailed(const rivulet::Status& status) {
-  fmt::print(stderr, "file_to_http: {}\n", status.message());
+  rivulet::Print(stderr, "file_to_http: {}\n", status.message());
   return 1;
 }
 
@@ -48,6 +49,6 @@ int main(int argc, char** argv) {
   loop.Run();
 
   (*feeder)->Finish();
-  fmt::print(stderr, "file_to_http: {}\n", (*feeder)->Summary());
+  rivulet::Print(stderr, "file_to_http: {}\n", (*feeder)->Summary());
   return (*feeder)->exit_status();
 }

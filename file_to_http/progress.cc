@@ -9,6 +9,7 @@
 #include <cstdio>
 
 #include "base/log.h"
+#include "base/print.h"
 
 namespace rivulet {
 
@@ -73,13 +74,13 @@ std::size_t TerminalLine::width() {
 void TerminalLine::Show(const std::string& line) {
   if (!terminal_) return;
   // Ends at the line's begin, so that a line of the log is written over it, not behind.
-  fmt::print(stderr, "\r\033[K{}\r", line);
+  Print(stderr, "\r\033[K{}\r", line);
   std::fflush(stderr);
   drawn_ = true;
 }
 
 void TerminalLine::Clear() {
-  if (drawn_) fmt::print(stderr, "\r\033[K");
+  if (drawn_) Print(stderr, "\r\033[K");
   drawn_ = false;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/log.h"
+#include "base/print.h"
 #include "base/token_file.h"
 #include "base/units.h"
 #include "http/common_routes.h"
@@ -80,7 +81,7 @@ Status PrepareProcess(const std::string& name, const DaemonOptions& daemon) {
 }
 
 int FailStart(const std::string& name, const Status& status) {
-  fmt::print(stderr, "{}: {}\n", name, EscapeControl(status.message()));
+  Print(stderr, "{}: {}\n", name, EscapeControl(status.message()));
   return 1;
 }
 

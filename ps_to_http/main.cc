@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/print.h"
 #include "ps_to_http/bridge.h"
 #include "ps_to_http/config.h"
 #include "ps_to_http/files.h"
@@ -16,7 +17,7 @@ namespace {
 constexpr char kName[] = "ps_to_http";
 
 int StartFailed(const rivulet::Status& status) {
-  fmt::print(stderr, "{}: {}\n", kName, status.message());
+  rivulet::Print(stderr, "{}: {}\n", kName, status.message());
   return 1;
 }
 

@@ -305,6 +305,17 @@ class Pace(Case):
         self.assertLess(time.monotonic() - begin, 50)  # the next message would be due after 100 s
         self.assertEqual(self.stats(queue)["depth"], 11)
 
+    def test_nobody_need_be_able_to_read_what_it_says(self):
+        queue = self.queue()
+        path = self.write("lines", b"one\ntwo\n")
+        with open("/dev/full", "wb") as full:
+            for more in ([], ["--dry-run"], ["--stats-interval=1ms", "--rate=100"]):
+                done = subprocess.run([program_path("file_to_http"), path, *more,
+                                       "--destination-post-url=" + queue.url("/put")],
+                                      stdout=full, stderr=full, timeout=60)
+                self.assertEqual(done.returncode, 0)
+        self.assertEqual(self.stats(queue)["depth"], 4)
+
     def test_progress_is_told_as_often_as_asked_for(self):
         self.write("lines", b"one\n")
         feeder = Daemon("file_to_http", "--destination-post-url=http://127.0.0.1:1/put",

@@ -89,6 +89,17 @@ TEST_CASE("forwarder: a failed batch is sent again before anything new, after th
   CHECK(forwarder.counts().delivered == 2);
 }
 
+TEST_CASE("forwarder: where nothing more comes no batch waits to be filled") {
+  auto window = Batches(3, 2);
+  window.batch_delay = seconds(60);
+  Heart forwarder(Config(1, window));
+  const FakeClock clock;
+  AppendNumbers(&forwarder, 1, 4);
+  CHECK(Lines(forwarder.Next(0, clock.Now())) == "1\n2\n3\n");
+  forwarder.NoMore();  // before the delay of the last one runs
+  CHECK(Lines(forwarder.Next(0, clock.Now())) == "4\n");
+}
+
 TEST_CASE("forwarder: Retry-After is waited for, RetryNow is not") {
   Heart forwarder(Config(1));
   const FakeClock clock;
