@@ -49,6 +49,7 @@ class DiskSpool final : public Spool, private JournalOwner {
 
   const std::vector<std::uint64_t>& begin_at() const override { return begin_at_; }
   std::optional<std::uint64_t> source_position(std::string_view url) const override;
+  std::size_t sources() const override { return sources_.size(); }
   void SetDone(std::size_t reader, std::uint64_t number) override;
   void SetSource(std::string_view url, std::uint64_t position) override;
   std::uint64_t committed() const override { return committed_; }

@@ -13,6 +13,20 @@ std::optional<std::uint64_t> ParseNumber(std::string_view text) {
   if (error != std::errc() || stop != end) return std::nullopt;
   return number;
 }
+
+// The digits up to `stop`, which is passed too. Nothing when it is anything else.
+std::optional<std::uint64_t> TakeNumber(const char** at, const char* end, char stop) {
+  constexpr std::ptrdiff_t kMaxDigits = 19;  // of any value
+  std::uint64_t number = 0;
+  const char* next = *at;
+  for (; next != end && *next >= '0' && *next <= '9'; ++next) {
+    number = number * 10 + static_cast<std::uint64_t>(*next - '0');
+  }
+  const std::ptrdiff_t digits = next - *at;
+  if (next == end || *next != stop || digits == 0 || digits > kMaxDigits) return std::nullopt;
+  *at = next + 1;
+  return number;
+}
 }  // namespace
 
 void FrameSplitter::Reset() {
@@ -23,10 +37,30 @@ void FrameSplitter::Reset() {
 
 bool FrameSplitter::Feed(std::string_view data, Sink* sink) {
   while (!data.empty() && state_ != State::kBroken) {
+    if (state_ == State::kHead && held_.empty()) TakeWhole(&data, sink);
+    if (data.empty()) break;
     const bool good = state_ == State::kHead ? TakeHead(&data) : TakeBody(&data, sink);
     if (!good) state_ = State::kBroken;
   }
   return state_ != State::kBroken;
+}
+
+// Messages of one topic that are there from head to newline: nearly all. Stops at anything else,
+// which is read step by step.
+void FrameSplitter::TakeWhole(std::string_view* data, Sink* sink) const {
+  const char* const end = data->data() + data->size();
+  const char* begin = data->data();
+  while (true) {
+    const char* at = begin;
+    const auto position = TakeNumber(&at, end, ' ');
+    const auto size = position ? TakeNumber(&at, end, '\n') : std::nullopt;
+    if (!size || *size >= static_cast<std::uint64_t>(end - at) || *size > max_message_bytes_) break;
+    const auto bytes = static_cast<std::size_t>(*size);
+    if (at[bytes] != '\n') break;
+    sink->OnFrame(*position, {at, bytes});
+    begin = at + bytes + 1;
+  }
+  data->remove_prefix(static_cast<std::size_t>(begin - data->data()));
 }
 
 bool FrameSplitter::TakeHead(std::string_view* data) {

@@ -41,6 +41,7 @@ class FrameSplitter {
   static constexpr std::size_t kMaxHeadBytes = 256;
   static constexpr std::size_t kKeptBytes = 64 * 1024;
 
+  void TakeWhole(std::string_view* data, Sink* sink) const;
   bool TakeHead(std::string_view* data);
   bool ParseHead(std::string_view head);
   bool TakeBody(std::string_view* data, Sink* sink);

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "bridge/source_url.h"
 
 namespace rivulet {
 
@@ -44,10 +45,16 @@ void SyncFolderOf(const std::string& path) {
 
 // The whole file; empty when there is none.
 Result<std::string> ReadWhole(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A FIFO without a writer must not block.
+  const int fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) {
     if (errno == ENOENT) return std::string();
     return IoError("open " + path, errno);
+  }
+  struct stat info {};
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    close(fd);
+    return InvalidArgument(path + ": must be a file: it is replaced as a whole");
   }
   std::string content(kMaxFileBytes, '\0');
   std::size_t filled = 0;
@@ -80,11 +87,11 @@ Status ReplaceFile(const std::string& path, std::string_view content) {
   return Status::Ok();
 }
 
-PositionFile::PositionFile(std::string path, std::vector<std::string> urls, EventLoop& loop,
+PositionFile::PositionFile(std::string path, const std::vector<std::string>& urls, EventLoop& loop,
                            const Clock& clock)
     : path_(std::move(path)),
-      urls_(std::move(urls)),
-      positions_(urls_.size()),
+      keys_(SourceKeys(urls)),
+      positions_(keys_.size()),
       clock_(clock),
       timer_(loop, [this] { Write(); }),
       helper_(loop, clock) {}
@@ -92,9 +99,9 @@ PositionFile::PositionFile(std::string path, std::vector<std::string> urls, Even
 PositionFile::~PositionFile() = default;
 
 Result<std::unique_ptr<PositionFile>> PositionFile::Open(std::string path,
-                                                         std::vector<std::string> urls,
+                                                         const std::vector<std::string>& urls,
                                                          EventLoop& loop, const Clock& clock) {
-  auto file = std::make_unique<PositionFile>(std::move(path), std::move(urls), loop, clock);
+  auto file = std::make_unique<PositionFile>(std::move(path), urls, loop, clock);
   if (Status status = file->Read(); !status.ok()) return status;
   if (Status status = ReplaceFile(file->path_, file->Text()); !status.ok()) return status;
   return file;
@@ -112,37 +119,62 @@ Status PositionFile::Read() {
   if (!rest.starts_with(kFirstLine) || !rest.ends_with('\n')) return corrupt;
   rest.remove_prefix(kFirstLine.size());
   while (!rest.empty()) {
-    const auto line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(line.size() + 1);
-    std::uint64_t position = 0;
-    const char* const end = line.data() + line.size();
-    const auto [stop, error] = std::from_chars(line.data(), end, position);
-    if (error != std::errc() || stop == end || *stop != ' ') return corrupt;
-    const auto url = std::find(urls_.begin(), urls_.end(),
-                               line.substr(static_cast<std::size_t>(stop + 1 - line.data())));
-    if (url == urls_.end()) continue;
-    const auto index = static_cast<std::size_t>(url - urls_.begin());
-    positions_[index] = position;
-    if (!latest_) latest_ = index;
+    const auto line = rest.substr(0, rest.find('\n') + 1);
+    rest.remove_prefix(line.size());
+    if (!ReadLine(line)) return corrupt;
   }
+  TellUnknown();
   return Status::Ok();
+}
+
+// With its newline.
+bool PositionFile::ReadLine(std::string_view line) {
+  std::uint64_t position = 0;
+  const auto [stop, error] = std::from_chars(line.data(), line.data() + line.size(), position);
+  if (error != std::errc() || *stop != ' ') return false;
+  const auto size = static_cast<std::size_t>(stop - line.data());
+  const std::string key = SourceKey(line.substr(size + 1, line.size() - size - 2));
+  bool known = false;
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    if (keys_[i] != key) continue;
+    known = true;
+    // Of several lines the first is the latest.
+    if (!positions_[i]) positions_[i] = position;
+    if (!latest_) latest_ = i;
+  }
+  if (!known) others_ += line;
+  return true;
+}
+
+void PositionFile::TellUnknown() const {
+  if (others_.empty()) return;
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    if (positions_[i]) continue;
+    // Its query may hold what is nobody's business.
+    LogWarning("{}: knows other sources, but not {} as it is asked for here: it begins anew", path_,
+               keys_[i].substr(0, keys_[i].find('?')));
+  }
 }
 
 std::string PositionFile::Text() const {
   std::string text(kFirstLine);
   const auto add = [&](std::size_t i) {
-    if (positions_[i]) text += fmt::format("{} {}\n", *positions_[i], urls_[i]);
+    if (positions_[i]) text += fmt::format("{} {}\n", *positions_[i], keys_[i]);
   };
   if (latest_) add(*latest_);
-  for (std::size_t i = 0; i < urls_.size(); ++i) {
-    if (latest_ != i) add(i);
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    const auto same = std::find(keys_.begin(), keys_.end(), keys_[i]) - keys_.begin();
+    const bool first = static_cast<std::size_t>(same) == i;
+    if (first && (!latest_ || keys_[*latest_] != keys_[i])) add(i);
   }
-  return text;
+  return text += others_;
 }
 
 void PositionFile::Set(std::size_t url, std::uint64_t position) {
   if (positions_[url] == position && latest_ == url) return;
-  positions_[url] = position;
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    if (i == url || keys_[i] == keys_[url]) positions_[i] = position;
+  }
   latest_ = url;
   changed_ = true;
   if (!timer_.active() && !writing_) WriteSoon();

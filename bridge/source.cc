@@ -6,7 +6,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "bridge/source_url.h"
 
 namespace rivulet {
 
@@ -70,7 +69,7 @@ PubsubSource::PubsubSource(EventLoop& loop, Client& client, SourceConfig config,
       backoff_(config_.backoff, config_.seed),
       reconnect_(loop, [this] { Connect(); }),
       silence_(loop, [this] { sink_.OnSilence(); }),
-      heartbeats_(loop, [this] { GiveUp("silent for longer than its heartbeats"); }),
+      quiet_(loop, [this] { GiveUp(); }),
       next_(config_.begin_at),
       current_(config_.first) {
   next_.resize(config_.urls.size());
@@ -87,7 +86,7 @@ void PubsubSource::Stop() {
   call_.Cancel();
   reconnect_.Cancel();
   silence_.Cancel();
-  heartbeats_.Cancel();
+  quiet_.Cancel();
 }
 
 void PubsubSource::Resume() {
@@ -102,8 +101,15 @@ void PubsubSource::WatchSilence() {
   if (config_.max_silence > Duration::zero() && !stopped_) silence_.Start(config_.max_silence);
 }
 
+// A server that hangs accepts all the same: its kernel does.
+void PubsubSource::WatchAnswer() { quiet_.Start(config_.connect_timeout + config_.answer_timeout); }
+
 void PubsubSource::WatchHeartbeats() {
-  if (framed_) heartbeats_.Start(kMaxQuiet);
+  if (framed_ && !stopped_) {
+    quiet_.Start(kMaxQuiet);
+  } else {
+    quiet_.Cancel();
+  }
 }
 
 void PubsubSource::Connect() {
@@ -130,6 +136,7 @@ void PubsubSource::Connect() {
   request.on_data = [this](std::string_view data) { return OnData(data); };
   call_ = client_.Start(std::move(request),
                         [this](const ClientResponse& response) { OnEnd(response); });
+  WatchAnswer();
 }
 
 bool PubsubSource::OnHead(const ClientResponse& head) {
@@ -166,7 +173,8 @@ void PubsubSource::TellGap(std::optional<std::uint64_t> missed) {
 void PubsubSource::OnFrame(std::uint64_t position, std::string_view message) {
   next_[current_] = position + 1;
   ++told_;
-  sink_.OnMessage(message, this->position());
+  // Not position(): a copy of what was stored just now waits until it is in the cache.
+  sink_.OnMessage(message, {current_, position + 1});
 }
 
 void PubsubSource::OnLongFrame(std::uint64_t position) {
@@ -213,15 +221,16 @@ ClientFlow PubsubSource::OnData(std::string_view data) {
   // Silence is ours now, not the source's.
   paused_ = true;
   silence_.Cancel();
-  heartbeats_.Cancel();
+  quiet_.Cancel();
   return ClientFlow::kPause;
 }
 
-void PubsubSource::GiveUp(std::string_view why) {
+void PubsubSource::GiveUp() {
   call_.Cancel();
   ClientResponse response;
   response.endpoint = "GET " + shown_url();
-  response.status = {StatusCode::kUnavailable, std::string(why)};
+  response.status = {StatusCode::kUnavailable,
+                     code_ == 0 ? "no answer in time" : "silent for longer than its heartbeats"};
   OnEnd(response);
 }
 
@@ -229,11 +238,15 @@ void PubsubSource::ChooseNext() {
   if (framed_) return;
   const bool refused = config_.positions && !by_lines_ && code_ == 400;
   by_lines_ = refused;
+  if (refused) {
+    LogWarning("{}: refuses positions, or its URL (400): asked for lines, no position is kept",
+               shown_url());
+  }
   if (!refused) current_ = (current_ + 1) % config_.urls.size();
 }
 
 void PubsubSource::OnEnd(const ClientResponse& response) {
-  heartbeats_.Cancel();
+  quiet_.Cancel();
   // Without a length or chunks an end looks like a cut: what has no newline may be half a message.
   const bool whole =
       response.has_header("Content-Length") || response.has_header("Transfer-Encoding");

@@ -12,6 +12,7 @@
 //   - a URL that answered so is tried again before the next one: positions are a source's own, and
 //     each URL has its own;
 //   - a connection from which nothing came for three heartbeats is given up.
+// What does not begin to answer in time is given up too, and the next URL is tried.
 // Any other pubsub answers with lines (or 400, and is then asked for lines), and is read as without
 // positions; heartbeats and the notice of a kick among its lines are no messages.
 #pragma once
@@ -27,6 +28,7 @@
 #include "base/event_loop.h"
 #include "bridge/frame_splitter.h"
 #include "bridge/line_splitter.h"
+#include "bridge/source_url.h"
 #include "http/client.h"
 
 namespace rivulet {
@@ -42,7 +44,8 @@ struct SourceConfig {
   std::string ca_file;  // certificates to trust for https, in place of the system's
   std::size_t max_message_bytes = std::size_t{16} << 20;
   Duration connect_timeout = std::chrono::seconds(5);
-  Duration max_silence{};  // zero: for ever
+  Duration answer_timeout = std::chrono::seconds(30);  // for the head of an answer, after that
+  Duration max_silence{};                              // zero: for ever
   BackoffConfig backoff;
   std::uint64_t seed = 0;
 };
@@ -84,8 +87,11 @@ class PubsubSource : private FrameSplitter::Sink {
 
   bool paused() const { return paused_; }
   const std::string& url() const { return config_.urls[current_]; }
-  /// Without its query, which may hold a token.
-  std::string shown_url() const { return url().substr(0, url().find('?')); }
+  /// Without its query, user and password, which are nobody's business.
+  std::string shown_url() const {
+    const std::string key = SourceKey(url());
+    return key.substr(0, key.find('?'));
+  }
   /// An answer with 200 is being read.
   bool connected() const { return call_.active() && code_ == 200; }
   /// Where this URL goes on behind the last message that was told; nothing where there are no
@@ -104,10 +110,11 @@ class PubsubSource : private FrameSplitter::Sink {
   ClientFlow OnData(std::string_view data);
   void OnEnd(const ClientResponse& response);
   void WatchSilence();
+  void WatchAnswer();
   void WatchHeartbeats();
   void BeginAt(const ClientResponse& head);
   void TellGap(std::optional<std::uint64_t> missed);
-  void GiveUp(std::string_view why);
+  void GiveUp();
   void ChooseNext();
   SourcePosition position() const { return {current_, next_[current_]}; }
 
@@ -124,7 +131,7 @@ class PubsubSource : private FrameSplitter::Sink {
   JitterBackoff backoff_;
   Timer reconnect_;
   Timer silence_;
-  Timer heartbeats_;
+  Timer quiet_;  // until the head, then until the next heartbeat
   ClientCall call_;
   std::vector<std::optional<std::uint64_t>> next_;  // for each URL
   std::size_t current_ = 0;

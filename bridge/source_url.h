@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 
@@ -28,6 +29,13 @@ Result<std::string> PositionedSourceUrl(std::string_view url);
 std::string UrlFrom(std::string_view url, std::optional<std::uint64_t> position);
 /// The same without all that: as SourceUrl(), for a pubsub that refuses what it does not know.
 std::string UrlOfLines(std::string_view url);
+
+/// What a source is known by where its position is kept, in however many ways it may be asked: the
+/// URL without user and password, since=, token= and what PositionedSourceUrl() sets. Of a key it
+/// is the key.
+std::string SourceKey(std::string_view url);
+/// Of all of them.
+std::vector<std::string> SourceKeys(const std::vector<std::string>& urls);
 
 /// Of what PositionedSourceUrl() asks for: how often a silent source says that it is there.
 inline constexpr int kSourceHeartbeatSeconds = 20;

@@ -73,15 +73,17 @@ class Spool : public Backlog {
   // Of recovery.
   /// For each reader of the config the first message it is not done with.
   virtual const std::vector<std::uint64_t>& begin_at() const = 0;
-  /// Where the source of that URL goes on, if it was ever told.
-  virtual std::optional<std::uint64_t> source_position(std::string_view url) const = 0;
+  /// Where the source of that SourceKey() goes on, if it was ever told.
+  virtual std::optional<std::uint64_t> source_position(std::string_view key) const = 0;
+  /// Of how many sources that is known.
+  virtual std::size_t sources() const = 0;
 
   /// The reader is done with all messages before `number`. The least of all readers is what
   /// DropBefore() says, which the caller calls as for any backlog.
   virtual void SetDone(std::size_t reader, std::uint64_t number) = 0;
   /// What has been appended so far came from before this position of that source. Told in the same
   /// turn of the loop as its messages, it is kept with them, or lost with them.
-  virtual void SetSource(std::string_view url, std::uint64_t position) = 0;
+  virtual void SetSource(std::string_view key, std::uint64_t position) = 0;
   /// Messages before this number are as safe as the sync policy says.
   virtual std::uint64_t committed() const = 0;
 

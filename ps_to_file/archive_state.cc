@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -157,37 +156,6 @@ Result<ArchiveState> ReadArchiveState(const std::string& path) {
   return Status(StatusCode::kCorrupt,
                 fmt::format("--state-file={}: {}; without it, files are begun with what comes now",
                             path, state.status().message()));
-}
-
-Result<StateLock> StateLock::Acquire(const std::string& path) {
-  const std::string file = path + ".lock";
-  const int fd = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (fd < 0) return IoError("--state-file: open " + file, errno);
-  StateLock lock(fd);
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return IoError("--state-file: flock " + file, errno);
-    std::array<char, 24> text{};
-    const ssize_t size = pread(fd, text.data(), text.size(), 0);
-    const std::string_view pid(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
-    return InvalidArgument(
-        fmt::format("--state-file={}: in use by process {}; another archive must have its own",
-                    path, pid.substr(0, pid.find('\n'))));
-  }
-  const std::string pid = fmt::format("{}\n", getpid());
-  // A full disk must not keep it from starting: the lock holds without the number.
-  if (ftruncate(fd, 0) == 0) {
-    [[maybe_unused]] const auto written = pwrite(fd, pid.data(), pid.size(), 0);
-  }
-  return lock;
-}
-
-StateLock& StateLock::operator=(StateLock&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
-StateLock::~StateLock() {
-  if (fd_ >= 0) close(fd_);
 }
 
 }  // namespace rivulet

@@ -3,14 +3,14 @@
 //
 //   rivulet archive 1
 //   made gzip lines
-//   position 1234 http://127.0.0.1:8080/sub?topic=clicks&...
+//   position 1234 http://127.0.0.1:8080/sub?topic=clicks
 //   part 5678 0 NAME BASE TIMEKEY       NAME.part has 5678 bytes, and goes on
 //   due 91011 0 NAME BASE TIMEKEY       NAME.part has 91011 bytes, and is to be renamed
 //   end
 //
 // In names what is no printable ASCII, % and space are percent-encoded. The file is replaced as a
 // whole. What part files hold behind their length came after that moment: a start cuts it off, and
-// reads it from the source again.
+// reads it from the source again, where that can be.
 //
 // A part file is named here, with length 0, before it is made.
 #pragma once
@@ -48,22 +48,5 @@ std::string FormatArchiveState(const ArchiveState& state);
 Result<ArchiveState> ParseArchiveState(std::string_view text);
 /// No file is an empty state. Errors name the path. Blocks.
 Result<ArchiveState> ReadArchiveState(const std::string& path);
-
-/// Held as long as the object lives, and not longer than the process.
-class StateLock {
- public:
-  /// Of PATH.lock, which stays. kInvalidArgument names the process that has it.
-  static Result<StateLock> Acquire(const std::string& path);
-
-  StateLock(StateLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  StateLock& operator=(StateLock&& other) noexcept;
-  StateLock(const StateLock&) = delete;
-  StateLock& operator=(const StateLock&) = delete;
-  ~StateLock();
-
- private:
-  explicit StateLock(int fd) : fd_(fd) {}
-  int fd_ = -1;
-};
 
 }  // namespace rivulet

@@ -8,8 +8,10 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/print.h"
 #include "base/units.h"
 #include "bridge/position_file.h"
+#include "bridge/source_url.h"
 #include "ps_to_file/file_name.h"
 #include "ps_to_file/part_files.h"
 #include "ps_to_file/recovery.h"
@@ -21,12 +23,11 @@ namespace {
 constexpr Duration kTick = std::chrono::seconds(1);
 // How soon a reader of a part file sees what came.
 constexpr Duration kFlushDelay = std::chrono::milliseconds(100);
-constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+// So small that it is still in the processor's cache when it is written.
+constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
+constexpr std::size_t kSyncedChunkBytes = std::size_t{1} << 20;
 // A frame begins without a memory of what was before: longer ones are smaller.
 constexpr std::size_t kCompressedChunkBytes = std::size_t{4} << 20;
-
-// What names a source, wherever it began to be read.
-std::string KeyOf(const std::string& url) { return url.substr(0, url.rfind("&since=")); }
 
 std::int64_t SecondsOf(WallTime time) {
   return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
@@ -36,12 +37,16 @@ SourceConfig SourceFrom(const ArchiverConfig& config, const ArchiveState& state)
   SourceConfig source = config.source;
   source.begin_at.assign(source.urls.size(), std::nullopt);
   for (std::size_t i = 0; i < source.urls.size(); ++i) {
-    for (const auto& [url, position] : state.positions) {
-      if (url != KeyOf(source.urls[i])) continue;
+    const std::string key = SourceKey(source.urls[i]);
+    for (const auto& [known, position] : state.positions) {
+      if (known != key) continue;
       source.begin_at[i] = position;
       // Others may have other messages.
-      if (url == state.positions.front().first) source.first = i;
+      if (known == state.positions.front().first) source.first = i;
     }
+    if (state.positions.empty() || source.begin_at[i]) continue;
+    LogWarning("{}: knows other sources, but not {} as it is asked for here: it begins anew",
+               config.writing.state_path, key.substr(0, key.find('?')));
   }
   return source;
 }
@@ -49,7 +54,9 @@ SourceConfig SourceFrom(const ArchiverConfig& config, const ArchiveState& state)
 GathererConfig GatheringOf(const ArchiverConfig& config) {
   GathererConfig gathering = config.gathering;
   gathering.compressed = config.writing.compression != Compression::kNone;
-  const std::size_t chunk = gathering.compressed ? kCompressedChunkBytes : kChunkBytes;
+  const std::size_t chunk = gathering.compressed                       ? kCompressedChunkBytes
+                            : config.writing.sync == FileSync::kAlways ? kSyncedChunkBytes
+                                                                       : kChunkBytes;
   gathering.chunk_bytes =
       static_cast<std::size_t>(std::clamp<std::uint64_t>(config.max_pending_bytes / 8, 1, chunk));
   return gathering;
@@ -74,15 +81,18 @@ Result<std::unique_ptr<Archiver>> Archiver::Open(EventLoop& loop, const Clock& c
   std::string& path = config.writing.state_path;
   if (path.empty()) path = format->fixed_folder() + "/.ps_to_file.state";
   if (Status status = MakeFoldersOf(path); !status.ok()) return status;
-  auto lock = StateLock::Acquire(path);
+  auto lock = FileLock::Acquire(path + ".lock", "--state-file=" + path);
   if (!lock.ok()) return lock.status();
   auto state = ReadArchiveState(path);
   if (!state.ok()) return state.status();
-  state = Recover(std::move(state).value(), MadeAs(config), format->time_key());
+  // What has positions has one in the state before anything of it is in a file.
+  const bool comes_again = !state->positions.empty();
+  state = Recover(std::move(state).value(), MadeAs(config), format->time_key(), Disk::System(),
+                  comes_again);
   if (!state.ok()) return state.status();
   // What is wrong with the place is known at once.
   if (Status status = ReplaceFile(path, FormatArchiveState(*state)); !status.ok()) return status;
-  for (const auto& url : config.source.urls) config.writing.urls.push_back(KeyOf(url));
+  config.writing.urls = SourceKeys(config.source.urls);
   return std::unique_ptr<Archiver>(
       new Archiver(loop, clock, std::move(config),
                    {std::move(lock).value(), std::move(state).value(), std::move(format).value(),
@@ -131,7 +141,13 @@ void Archiver::Start() {
 }
 
 void Archiver::MoveTo(const SourcePosition& position) {
-  positions_[position.url] = position.next;
+  // The number alone: a copy of the whole waits for the stores that made it a moment ago.
+  auto& next = positions_[position.url];
+  if (position.next) {
+    next = *position.next;
+  } else {
+    next.reset();
+  }
   url_ = position.url;
   moved_ = true;
 }
@@ -146,6 +162,7 @@ void Archiver::ReadTime() {
 
 void Archiver::OnMessage(std::string_view message, const SourcePosition& after) {
   ++received_;
+  if (after.next && !positions_[after.url]) OnPosition({after.url, *after.next - 1});
   if (filter_.Keeps(message)) {
     ReadTime();
     gatherer_.Append(message);
@@ -159,7 +176,14 @@ void Archiver::OnTooLong(const SourcePosition& after) {
   MoveTo(after);
 }
 
-void Archiver::OnPosition(const SourcePosition& position) { MoveTo(position); }
+void Archiver::OnPosition(const SourcePosition& position) {
+  const bool first = position.next && !positions_[position.url];
+  MoveTo(position);
+  // Before its first message is in a file: a start after a crash asks from here, not from now on.
+  if (!first || draining_) return;
+  checkpoint_wanted_ = true;
+  if (!checkpoint_running_) SendCheckpoint();
+}
 
 void Archiver::OnGap(std::optional<std::uint64_t> missed) { missed_ += missed.value_or(0); }
 
@@ -253,17 +277,20 @@ int Archiver::exit_status() const {
 
 std::string Archiver::Summary() const {
   const auto progress = writer_.progress();
-  return fmt::format("{} received, {} written, {} filtered, {} files completed", received_,
-                     progress.written, filter_.dropped(), progress.completed);
+  std::string text =
+      fmt::format("{} received, {} written, {} filtered, {} files completed", received_,
+                  progress.written, filter_.dropped(), progress.completed);
+  if (too_long_ > 0) text += fmt::format(", {} refused as too long", too_long_);
+  if (missed_ > 0) text += fmt::format(", {} missed", missed_);
+  return text;
 }
 
 void Archiver::PrintProgress() {
   const MonoTime now = clock_.Now();
   const double seconds = std::chrono::duration<double>(now - last_stats_).count();
   const auto written = writer_.progress().written;
-  fmt::print(stderr, "ps_to_file: {}, {} pending, {:.0f}/s\n", Summary(),
-             FormatByteCount(held_bytes()),
-             seconds > 0 ? static_cast<double>(written - last_written_) / seconds : 0.0);
+  Print(stderr, "ps_to_file: {}, {} pending, {:.0f}/s\n", Summary(), FormatByteCount(held_bytes()),
+        seconds > 0 ? static_cast<double>(written - last_written_) / seconds : 0.0);
   last_stats_ = now;
   last_written_ = written;
 }

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/event_loop.h"
+#include "base/file_lock.h"
 #include "base/status.h"
 #include "bridge/message_filter.h"
 #include "bridge/source.h"
@@ -58,7 +59,8 @@ class Archiver final : private PubsubSource::Sink {
 
   /// Once the loop has stopped: 0 when all was written, 1 when not, 3 after silence.
   int exit_status() const;
-  /// "N received, N written, N filtered, N files completed".
+  /// "N received, N written, N filtered, N files completed", and what was refused or missed, if
+  /// any.
   std::string Summary() const;
   /// Of what cannot be written now.
   Status health() const;
@@ -67,7 +69,7 @@ class Archiver final : private PubsubSource::Sink {
 
  private:
   struct Beginning {
-    StateLock lock;
+    FileLock lock;
     ArchiveState state;
     FileNameFormat format;
     MessageFilter filter;
@@ -102,7 +104,7 @@ class Archiver final : private PubsubSource::Sink {
   EventLoop& loop_;
   const Clock& clock_;
   const ArchiverConfig config_;
-  StateLock lock_;
+  FileLock lock_;
   MessageFilter filter_;
   Gatherer gatherer_;
   PartWriter writer_;

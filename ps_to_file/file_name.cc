@@ -15,6 +15,7 @@ namespace {
 constexpr std::string_view kConversions = "aAbBcCdDeFgGhHIjmMnprRStTuUVwWxXyYzZ%";
 constexpr std::string_view kNumber = "{n}";
 constexpr std::string_view kNone = "none";
+constexpr std::string_view kPart = ".part";
 
 bool IsPlain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -195,6 +196,8 @@ std::string_view FileNameFormat::BaseOf(std::string_view message) {
     const bool found = field.Read(message) == JsonFieldReader::Found::kText;
     base_ += found ? SafeFieldText(field.text(), piece.max_bytes) : std::string(kNone);
   }
+  // Or one partition's complete file could be another's part file.
+  if (base_.ends_with(kPart)) base_.replace(base_.size() - kPart.size(), 1, "%2E");
   return base_;
 }
 

@@ -12,7 +12,8 @@
 //
 // The text of a field cannot leave its place in the name: what is not [A-Za-z0-9._-] is
 // percent-encoded, and so is a dot that it begins with; at most kMaxFieldBytes of it are taken. A
-// field that is absent or empty is `none`.
+// field that is absent or empty is `none`. A base that would end with `.part`, as only files that
+// are not complete do, ends with `%2Epart`.
 //
 // Movable. Thread: one. No I/O, no clock.
 #pragma once

@@ -1,8 +1,7 @@
 #include "ps_to_file/gatherer.h"
 
-#include <fmt/format.h>
-
-#include <iterator>
+#include <array>
+#include <charconv>
 #include <utility>
 
 namespace rivulet {
@@ -11,6 +10,8 @@ namespace {
 // What a compressed file is taken for until the first was written.
 constexpr double kFirstRatio = 0.25;
 constexpr std::size_t kMaxBuffers = 32;
+// The last message of a chunk goes beyond its size.
+constexpr std::size_t kBufferSlack = std::size_t{4} << 10;
 }  // namespace
 
 Gatherer::Gatherer(FileNameFormat format, GathererConfig config)
@@ -50,35 +51,51 @@ Gatherer::Part& Gatherer::PartOf(std::string_view message) {
 std::uint64_t Gatherer::SizeOf(const Part& part, std::uint64_t more) const {
   const std::uint64_t raw = part.raw_bytes + more;
   if (!config_.compressed) return part.file_bytes + raw;
-  const double ratio = told_raw_ == 0
-                           ? kFirstRatio
-                           : static_cast<double>(told_file_) / static_cast<double>(told_raw_);
+  const Told& told = part.told.raw > 0 ? part.told : told_;
+  const double ratio =
+      told.raw == 0 ? kFirstRatio : static_cast<double>(told.file) / static_cast<double>(told.raw);
   return part.file_bytes + static_cast<std::uint64_t>(static_cast<double>(raw) * ratio);
 }
 
 void Gatherer::Append(std::string_view message) {
-  fmt::memory_buffer head;
+  std::array<char, 24> head;
+  std::size_t head_bytes = 0;
   if (config_.framed) {
-    fmt::format_to(std::back_inserter(head), "{}\n", message.size());
+    char* const end = std::to_chars(head.begin(), head.end(), message.size()).ptr;
+    *end = '\n';
+    head_bytes = static_cast<std::size_t>(end - head.begin()) + 1;
   } else if (message.find('\n') != std::string_view::npos) {
     ++newlines_;
   }
-  const std::uint64_t size = head.size() + message.size() + 1;
+  const std::uint64_t size = head_bytes + message.size() + 1;
   Part* part = &PartOf(message);
   const bool has_any = part->file_bytes + part->raw_bytes > 0;
   if (config_.max_file_bytes > 0 && has_any && SizeOf(*part, size) > config_.max_file_bytes) {
     Complete(part);
     part = &PartOf(message);
   }
-  part->gathered.append(head.data(), head.size()).append(message) += '\n';
+  if (part->gathered.empty()) TakeBuffer(part);
+  if (head_bytes > 0) part->gathered.append(head.data(), head_bytes);
+  part->gathered.append(message) += '\n';
   ++part->messages;
   part->raw_bytes += size;
   bytes_ += size;
+  if (part->gathered.size() >= config_.chunk_bytes) return Seal(part);
   if (!part->listed) gathering_.push_back(part);
   part->listed = true;
-  if (part->full || part->gathered.size() < config_.chunk_bytes) return;
-  full_.push_back(part);
-  part->full = true;
+}
+
+void Gatherer::Seal(Part* part) {
+  sealed_.push_back({part, std::exchange(part->gathered, {}), std::exchange(part->messages, 0)});
+  part->fills_chunks = true;
+}
+
+// Taken with the first message and not before: of many parts few have one at a time.
+void Gatherer::TakeBuffer(Part* part) {
+  if (!part->fills_chunks) return;
+  if (buffers_.empty()) return part->gathered.reserve(config_.chunk_bytes + kBufferSlack);
+  part->gathered = std::move(buffers_.back());
+  buffers_.pop_back();
 }
 
 void Gatherer::Complete(Part* part) {
@@ -98,29 +115,34 @@ void Gatherer::CompleteAll() {
   only_ = nullptr;
 }
 
-void Gatherer::Take(Part* part, WriteBatch* batch) {
-  part->full = false;
-  if (part->gathered.empty()) return;
+void Gatherer::Begin(Part* part, WriteBatch* batch) {
   if (!part->begun) batch->begun.push_back({part->id, part->base});
   part->begun = true;
+}
+
+void Gatherer::Take(Part* part, WriteBatch* batch) {
+  if (part->gathered.empty()) return;
+  Begin(part, batch);
   const std::size_t size = part->gathered.size();
+  part->fills_chunks = size >= config_.chunk_bytes / 2;
   batch->chunks.push_back(
       {part->id, std::exchange(part->gathered, {}), std::exchange(part->messages, 0)});
   batch->bytes += size;
   bytes_ -= size;
-  // Who filled a chunk will fill the next one.
-  if (size < config_.chunk_bytes / 2 || buffers_.empty() || part->complete) return;
-  part->gathered = std::move(buffers_.back());
-  buffers_.pop_back();
 }
 
-// Before the others, so that files get their numbers in the order of their messages.
-void Gatherer::TakeComplete(WriteBatch* batch) {
+void Gatherer::TakeSealed(WriteBatch* batch) {
   batch->time_key = format_.time_key();
+  // Before the others, so that files get their numbers in the order of their messages.
+  for (auto& part : complete_) Begin(part.get(), batch);
+  for (auto& sealed : std::exchange(sealed_, {})) {
+    Begin(sealed.part, batch);
+    batch->bytes += sealed.bytes.size();
+    bytes_ -= sealed.bytes.size();
+    batch->chunks.push_back({sealed.part->id, std::move(sealed.bytes), sealed.messages});
+  }
   if (complete_.empty()) return;
-  const auto is_complete = [](const Part* part) { return part->complete; };
-  std::erase_if(full_, is_complete);
-  std::erase_if(gathering_, is_complete);
+  std::erase_if(gathering_, [](const Part* part) { return part->complete; });
   for (auto& part : complete_) {
     Take(part.get(), batch);
     batch->complete.push_back(part->id);
@@ -131,15 +153,13 @@ void Gatherer::TakeComplete(WriteBatch* batch) {
 
 WriteBatch Gatherer::TakeFull() {
   WriteBatch batch;
-  TakeComplete(&batch);
-  for (Part* part : std::exchange(full_, {})) Take(part, &batch);
+  TakeSealed(&batch);
   return batch;
 }
 
 WriteBatch Gatherer::TakeAll() {
   WriteBatch batch;
-  TakeComplete(&batch);
-  full_.clear();
+  TakeSealed(&batch);
   for (Part* part : std::exchange(gathering_, {})) {
     part->listed = false;
     Take(part, &batch);
@@ -150,14 +170,15 @@ WriteBatch Gatherer::TakeAll() {
 void Gatherer::OnWritten(WriteBatch batch) {
   for (auto& chunk : batch.chunks) {
     const std::uint64_t raw = chunk.bytes.size();
-    told_raw_ += raw;
-    told_file_ += chunk.file_bytes - chunk.begin_bytes;
+    const Told told{raw, chunk.file_bytes - chunk.begin_bytes};
+    told_.Add(told);
     if (const auto found = by_id_.find(chunk.part); found != by_id_.end()) {
       found->second->file_bytes = chunk.file_bytes;
       found->second->raw_bytes -= raw;
+      found->second->told.Add(told);
     }
     const bool fits = chunk.bytes.capacity() >= config_.chunk_bytes &&
-                      chunk.bytes.capacity() <= 2 * config_.chunk_bytes + 4096;
+                      chunk.bytes.capacity() <= 2 * (config_.chunk_bytes + kBufferSlack);
     if (!fits || buffers_.size() >= kMaxBuffers) continue;
     chunk.bytes.clear();
     buffers_.push_back(std::move(chunk.bytes));

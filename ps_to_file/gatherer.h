@@ -4,8 +4,9 @@
 // name's time is over, when it would pass max_file_bytes, or when all are told to be. A file of one
 // message may be longer than that.
 //
-// Compressed files are measured by what the writer told of them, and by what it made of all bytes
-// so far for those that it was not yet given: their sizes are within some hundred KiB.
+// Compressed files are measured by what the writer told of them, and by what it made of their bytes
+// so far (of all files' at first) for those that it was not yet given: they may get longer by what
+// is on its way.
 //
 // Thread: one. No I/O, no clock. Memory: what is gathered, and some 300 bytes a file that is not
 // complete.
@@ -46,7 +47,7 @@ class Gatherer {
 
   std::uint64_t bytes() const { return bytes_; }
   /// TakeFull() would take something.
-  bool has_full() const { return !full_.empty() || !complete_.empty(); }
+  bool has_full() const { return !sealed_.empty() || !complete_.empty(); }
   /// Something is complete that was not taken.
   bool has_complete() const { return !complete_.empty(); }
   std::size_t open_files() const { return parts_.size(); }
@@ -61,6 +62,16 @@ class Gatherer {
   void OnWritten(WriteBatch batch);
 
  private:
+  /// What was written: as it was given, and what it came to.
+  struct Told {
+    std::uint64_t raw = 0;
+    std::uint64_t file = 0;
+
+    void Add(const Told& more) {
+      raw += more.raw;
+      file += more.file;
+    }
+  };
   struct Part {
     std::uint64_t id = 0;
     std::string base;
@@ -68,10 +79,18 @@ class Gatherer {
     std::uint64_t messages = 0;    // in gathered
     std::uint64_t file_bytes = 0;  // told by the writer
     std::uint64_t raw_bytes = 0;   // given or to be given, and not told of
-    bool begun = false;            // the writer knows it
-    bool listed = false;           // in gathering_
-    bool full = false;             // in full_
-    bool complete = false;         // in complete_
+    Told told;
+    bool begun = false;         // the writer knows it
+    bool fills_chunks = false;  // and so the next one
+    bool listed = false;        // in gathering_
+    bool complete = false;      // in complete_
+  };
+  /// What has reached chunk_bytes. Put aside at once, so that buffers stay of one size, which is
+  /// what makes them fit for the next.
+  struct Sealed {
+    Part* part = nullptr;
+    std::string bytes;
+    std::uint64_t messages = 0;
   };
   struct Hash {
     using is_transparent = void;
@@ -83,8 +102,11 @@ class Gatherer {
   Part& PartOf(std::string_view message);
   std::uint64_t SizeOf(const Part& part, std::uint64_t more) const;
   void Complete(Part* part);
+  void Seal(Part* part);
+  void TakeBuffer(Part* part);
+  static void Begin(Part* part, WriteBatch* batch);
   void Take(Part* part, WriteBatch* batch);
-  void TakeComplete(WriteBatch* batch);
+  void TakeSealed(WriteBatch* batch);
 
   FileNameFormat format_;
   GathererConfig config_;
@@ -93,12 +115,11 @@ class Gatherer {
   std::unordered_map<std::uint64_t, Part*> by_id_;
   Part* only_ = nullptr;          // of a format without fields
   std::vector<Part*> gathering_;  // something is gathered for them
-  std::vector<Part*> full_;
+  std::vector<Sealed> sealed_;
   std::vector<std::unique_ptr<Part>> complete_;
   std::vector<std::string> buffers_;  // of chunk_bytes
   std::uint64_t bytes_ = 0;           // gathered
-  std::uint64_t told_raw_ = 0;        // of all files: given
-  std::uint64_t told_file_ = 0;       // and what they came to
+  Told told_;                         // of all files
   std::uint64_t newlines_ = 0;
 };
 

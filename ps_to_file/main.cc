@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/print.h"
 #include "ps_to_file/archiver.h"
 #include "ps_to_file/config.h"
 
@@ -15,7 +16,7 @@ namespace {
 constexpr char kName[] = "ps_to_file";
 
 int StartFailed(const rivulet::Status& status) {
-  fmt::print(stderr, "{}: {}\n", kName, status.message());
+  rivulet::Print(stderr, "{}: {}\n", kName, status.message());
   return 1;
 }
 
@@ -54,6 +55,6 @@ int main(int argc, char** argv) {
   archiver.Start();
   loop.Run();
 
-  fmt::print(stderr, "{}: {}\n", kName, archiver.Summary());
+  rivulet::Print(stderr, "{}: {}\n", kName, archiver.Summary());
   return archiver.exit_status();
 }

@@ -29,9 +29,11 @@ Status MakeFoldersOf(const std::string& path, const std::function<void(const std
   return Status::Ok();
 }
 
-bool PathExists(const std::string& path) {
+Result<bool> PathExists(const std::string& path) {
   struct stat file {};
-  return lstat(path.c_str(), &file) == 0 || (errno != ENOENT && errno != ENOTDIR);
+  if (lstat(path.c_str(), &file) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  return IoError("stat " + path, errno);
 }
 
 Result<std::optional<std::uint64_t>> FileBytes(const std::string& path) {
@@ -48,13 +50,18 @@ Result<RenameOutcome> RenameToFree(const std::string& from, const std::string& t
   int result = renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
   if (result != 0 && (errno == EINVAL || errno == ENOSYS)) {
     // A file system without it.
-    if (PathExists(to)) return RenameOutcome::kTaken;
+    const auto taken = PathExists(to);
+    if (!taken.ok()) return taken.status();
+    if (*taken) return RenameOutcome::kTaken;
     result = std::rename(from.c_str(), to.c_str());
   }
   if (result == 0) return RenameOutcome::kDone;
   if (errno == EEXIST) return RenameOutcome::kTaken;
   const int error = errno;
-  if (error == ENOENT && !PathExists(from)) return RenameOutcome::kAbsent;
+  if (error == ENOENT) {
+    const auto there = PathExists(from);
+    if (there.ok() && !*there) return RenameOutcome::kAbsent;
+  }
   return IoError(fmt::format("rename {} to {}", from, to), error);
 }
 

@@ -16,8 +16,8 @@ std::string FolderOfPath(const std::string& path);
 /// in which one was made.
 Status MakeFoldersOf(const std::string& path,
                      const std::function<void(const std::string&)>& made = nullptr);
-/// Something is there, whatever it is, or it cannot be known.
-bool PathExists(const std::string& path);
+/// Something is there, whatever it is. An error when it cannot be known (no right to look).
+Result<bool> PathExists(const std::string& path);
 /// Nothing when there is none.
 Result<std::optional<std::uint64_t>> FileBytes(const std::string& path);
 

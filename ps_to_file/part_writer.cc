@@ -103,7 +103,8 @@ Status PartWriter::Begin(const WriteBatch& batch) {
     auto file = std::make_unique<File>();
     file->record.base = begin.base;
     file->record.time_key = batch.time_key;
-    PickName(&file->record);
+    const auto pick = [&] { return PickName(&file->record); };
+    if (Status status = Persist(pick); !status.ok()) return status;
     begun.push_back(file.get());
     files_[begin.part] = std::move(file);
   }
@@ -114,15 +115,28 @@ Status PartWriter::Begin(const WriteBatch& batch) {
   return Status::Ok();
 }
 
-void PartWriter::PickName(PartRecord* record) {
-  names_.erase(record->name);
-  std::uint64_t& number = next_number_[record->base];
-  do {
+Status PartWriter::PickName(PartRecord* record) {
+  for (std::uint64_t& number = next_number_[record->base];; ++number) {
+    std::string name = NumberedName(record->base, number, CompressionSuffix(config_.compression));
+    const auto free = IsFree(name);
+    if (!free.ok()) return free.status();
+    if (!*free) continue;
+    names_.erase(record->name);
+    names_.insert(name);
+    record->name = std::move(name);
     record->number = number++;
-    record->name =
-        NumberedName(record->base, record->number, CompressionSuffix(config_.compression));
-  } while (names_.contains(record->name) || PathExists(record->name) || PathExists(record->path()));
-  names_.insert(record->name);
+    return Status::Ok();
+  }
+}
+
+Result<bool> PartWriter::IsFree(const std::string& name) const {
+  if (names_.contains(name)) return false;
+  for (const auto& path : {name, name + ".part"}) {
+    const auto exists = PathExists(path);
+    if (!exists.ok()) return exists.status();
+    if (*exists) return false;
+  }
+  return true;
 }
 
 Status PartWriter::Make(File* file) {
@@ -134,9 +148,10 @@ Status PartWriter::Make(File* file) {
     Keep(file, std::move(made).value());
     return Status::Ok();
   }
-  if (!PathExists(file->record.path())) return made.status();
+  const auto exists = PathExists(file->record.path());
+  if (!exists.ok() || !*exists) return made.status();
   // Somebody else has made one meanwhile: it is not ours, and must not be in the state.
-  PickName(&file->record);
+  if (Status status = PickName(&file->record); !status.ok()) return status;
   if (Status status = WriteState(); !status.ok()) return status;
   return {StatusCode::kExhausted, made.status().message() + "; taking the next number"};
 }
@@ -183,8 +198,9 @@ Status PartWriter::Open(File* file) {
 
 Status PartWriter::OpenAgain(File* file) {
   auto opened = disk_.Open(file->record.path());
-  if (!opened.ok() && PathExists(file->record.path())) return opened.status();
   if (!opened.ok()) {
+    const auto exists = PathExists(file->record.path());
+    if (!exists.ok() || *exists) return opened.status();
     LogError("{}: was removed by somebody, with {} bytes; it is begun again", file->record.path(),
              file->length);
     opened = disk_.Create(file->record.path());
@@ -279,7 +295,7 @@ Status PartWriter::Rename(File* file) {
     const auto renamed = RenameToFree(file->record.path(), target.name);
     if (!renamed.ok()) return renamed.status();
     if (*renamed == RenameOutcome::kTaken) {
-      PickName(&target);
+      if (Status status = PickName(&target); !status.ok()) return status;
       continue;
     }
     names_.erase(target.name);

@@ -94,7 +94,8 @@ class PartWriter {
 
   Status DoWrite(WriteBatch* batch);
   Status Begin(const WriteBatch& batch);
-  void PickName(PartRecord* record);
+  Status PickName(PartRecord* record);
+  Result<bool> IsFree(const std::string& name) const;
   Status Make(File* file);
 
   Status WriteChunk(WriteBatch::Chunk* chunk);

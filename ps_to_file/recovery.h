@@ -14,9 +14,13 @@ namespace rivulet {
 /// nothing is. Gives the state with the parts that go on. No file that the state does not name is
 /// touched. May be done again after a crash within. Blocks.
 ///
+/// What stands behind the length is cut because it `comes_again` from the source. When it does not,
+/// it is kept: whole lines in a file that goes on, anything else in one that is complete with it.
+///
 /// A file that is shorter than the state says (a power cut without syncs) is told in the log and
 /// kept as it is, under its name.
 Result<ArchiveState> Recover(ArchiveState state, const std::string& made,
-                             const std::string& time_key, Disk& disk = Disk::System());
+                             const std::string& time_key, Disk& disk = Disk::System(),
+                             bool comes_again = true);
 
 }  // namespace rivulet

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/print.h"
 #include "base/units.h"
 
 namespace rivulet {
@@ -126,7 +127,7 @@ int Bridge::Finish() {
   const std::uint64_t pending = delivery_.counts().pending;
   const bool kept = keeps && closed.ok();
   if (pending > 0 && kept) LogInfo("{} messages wait in the spool", pending);
-  fmt::print(stderr, "ps_to_http: {}\n", Summary());
+  Print(stderr, "ps_to_http: {}\n", Summary());
   if (hurried_ || !spool_failure_.ok() || !closed.ok()) return kExitPending;
   if (silent_) return kExitSilence;
   return pending == 0 || kept ? kExitDelivered : kExitPending;
@@ -162,9 +163,8 @@ void Bridge::PrintProgress() {
   const auto counts = delivery_.counts();
   const double seconds = std::chrono::duration<double>(now - last_stats_).count();
   const auto delivered = static_cast<double>(counts.delivered - last_counts_.delivered);
-  fmt::print(stderr, "ps_to_http: {} ({}), {:.0f}/s\n", Summary(),
-             FormatByteCount(delivery_.backlog().held_bytes()),
-             seconds > 0 ? delivered / seconds : 0.0);
+  Print(stderr, "ps_to_http: {} ({}), {:.0f}/s\n", Summary(),
+        FormatByteCount(delivery_.backlog().held_bytes()), seconds > 0 ? delivered / seconds : 0.0);
   last_stats_ = now;
   last_counts_ = counts;
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "bridge/message_log.h"
+#include "bridge/source_url.h"
 
 namespace rivulet {
 
@@ -12,8 +13,11 @@ namespace {
 constexpr Duration kSyncLettersEvery = std::chrono::seconds(1);
 }  // namespace
 
-BridgeFiles::BridgeFiles(EventLoop& loop, const BridgeConfig& config)
-    : loop_(loop), urls_(config.source.urls), sync_letters_(loop, [this] {
+BridgeFiles::BridgeFiles(EventLoop& loop, const Clock& clock, const BridgeConfig& config)
+    : loop_(loop),
+      clock_(clock),
+      keys_(SourceKeys(config.source.urls)),
+      sync_letters_(loop, [this] {
         if (SyncLetters()) Changed();
       }) {}
 
@@ -21,7 +25,7 @@ BridgeFiles::~BridgeFiles() = default;
 
 Result<std::unique_ptr<BridgeFiles>> BridgeFiles::Open(BridgeConfig* config, EventLoop& loop,
                                                        const Clock& clock) {
-  auto files = std::make_unique<BridgeFiles>(loop, *config);
+  auto files = std::make_unique<BridgeFiles>(loop, clock, *config);
   if (!config->delivery.dead_letter_path.empty()) {
     auto letters = DeadLetters::Open(config->delivery.dead_letter_path, clock);
     if (!letters.ok()) return letters.status();
@@ -35,8 +39,13 @@ Result<std::unique_ptr<BridgeFiles>> BridgeFiles::Open(BridgeConfig* config, Eve
 
 Status BridgeFiles::OpenPositions(BridgeConfig* config, const Clock& clock) {
   if (config->offset_file.empty()) return Status::Ok();
-  auto positions = PositionFile::Open(config->offset_file, urls_, loop_, clock);
+  auto positions = PositionFile::Open(config->offset_file, config->source.urls, loop_, clock);
   if (!positions.ok()) return positions.status();
+  // Two that write one file would lose each other's positions.
+  auto lock =
+      FileLock::Acquire(config->offset_file + ".lock", "--offset-file=" + config->offset_file);
+  if (!lock.ok()) return lock.status();
+  offset_lock_ = std::move(lock).value();
   positions_ = std::move(positions).value();
   config->source.begin_at = positions_->positions();
   config->source.first = positions_->latest().value_or(config->source.first);
@@ -54,18 +63,27 @@ Status BridgeFiles::OpenSpool(BridgeConfig* config, const Clock& clock) {
   spool_ = spool->get();
   backlog_ = std::move(spool).value();
   config->delivery.forwarder.begin_at = spool_->begin_at();
-  auto& begin_at = config->source.begin_at;
-  begin_at.resize(urls_.size());
-  bool chosen = positions_ != nullptr && positions_->latest().has_value();
-  for (std::size_t i = 0; i < urls_.size(); ++i) {
-    const auto position = spool_->source_position(urls_[i]);
-    if (!position) continue;
-    begin_at[i] = position;
-    // Whoever was followed is followed on: another one would begin with what comes now.
-    if (!chosen) config->source.first = i;
-    chosen = true;
-  }
+  ContinueFromSpool(config);
   return Status::Ok();
+}
+
+void BridgeFiles::ContinueFromSpool(BridgeConfig* config) {
+  auto& begin_at = config->source.begin_at;
+  begin_at.resize(keys_.size());
+  bool chosen = positions_ != nullptr && positions_->latest().has_value();
+  for (std::size_t i = 0; i < keys_.size(); ++i) {
+    const auto position = spool_->source_position(keys_[i]);
+    if (position) {
+      begin_at[i] = position;
+      // Whoever was followed is followed on: another one would begin with what comes now.
+      if (!chosen) config->source.first = i;
+      chosen = true;
+    } else if (spool_->sources() > 0 && !begin_at[i]) {
+      LogWarning(
+          "spool {}: knows other sources, but not {} as it is asked for here: it begins anew",
+          config->spool->path, keys_[i].substr(0, keys_[i].find('?')));
+    }
+  }
 }
 
 void BridgeFiles::Changed() {
@@ -76,6 +94,7 @@ bool BridgeFiles::SyncLetters() {
   if (dead_letters_ == nullptr) return true;
   const std::uint64_t written = dead_letters_->written();
   if (written == safe_letters_) return true;
+  next_sync_ = clock_.Now() + kSyncLettersEvery;
   if (Status status = dead_letters_->Sync(); !status.ok()) {
     LogError("{}", status.message());
     sync_letters_.Start(kSyncLettersEvery);
@@ -88,7 +107,10 @@ bool BridgeFiles::SyncLetters() {
 void BridgeFiles::Follow(const Forwarder& forwarder) {
   if (spool_ == nullptr && positions_ == nullptr) return;
   if (dead_letters_ != nullptr && dead_letters_->written() != safe_letters_) {
-    if (!sync_letters_.active()) sync_letters_.Start(kSyncLettersEvery);
+    // At once after a second of quiet: who is killed more often than that gets on, too.
+    if (!sync_letters_.active()) {
+      sync_letters_.Start(std::max(Duration::zero(), next_sync_ - clock_.Now()));
+    }
     return;
   }
   Move(forwarder);

@@ -6,7 +6,8 @@
 //   without one    messages wait in memory, and the offset file follows what all destinations are
 //                  done with
 // Neither moves over refused messages before their dead letters are safe from a power cut; these
-// are synced at most once a second, so that a destination that refuses much slows nothing.
+// are synced at once, and at most once a second, so that a destination that refuses much slows
+// nothing.
 //
 // Thread: the loop's.
 #pragma once
@@ -17,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/event_loop.h"
+#include "base/file_lock.h"
 #include "base/status.h"
 #include "bridge/backlog.h"
 #include "bridge/dead_letters.h"
@@ -34,7 +36,7 @@ class BridgeFiles {
   /// forwarder.begin_at. `loop` and `clock` must outlive it.
   static Result<std::unique_ptr<BridgeFiles>> Open(BridgeConfig* config, EventLoop& loop,
                                                    const Clock& clock);
-  BridgeFiles(EventLoop& loop, const BridgeConfig& config);  // of Open()
+  BridgeFiles(EventLoop& loop, const Clock& clock, const BridgeConfig& config);  // of Open()
   ~BridgeFiles();
   BridgeFiles(const BridgeFiles&) = delete;
   BridgeFiles& operator=(const BridgeFiles&) = delete;
@@ -55,7 +57,7 @@ class BridgeFiles {
   /// every message.
   void Note(const SourcePosition& position) {
     if (positions_ != nullptr) tracker_.Note(backlog_->end(), position);
-    if (spool_ != nullptr) spool_->SetSource(urls_[position.url], position.next.value());
+    if (spool_ != nullptr) spool_->SetSource(keys_[position.url], position.next.value());
   }
   /// Moves positions and records of progress to what is done with.
   void Follow(const Forwarder& forwarder);
@@ -66,21 +68,25 @@ class BridgeFiles {
 
  private:
   Status OpenSpool(BridgeConfig* config, const Clock& clock);
+  void ContinueFromSpool(BridgeConfig* config);
   Status OpenPositions(BridgeConfig* config, const Clock& clock);
   bool SyncLetters();
   void Changed();
   void Move(const Forwarder& forwarder);
 
   EventLoop& loop_;
-  std::vector<std::string> urls_;
-  std::size_t readers_ = 1;  // of the spool
+  const Clock& clock_;
+  std::vector<std::string> keys_;  // of the sources, by URL
+  std::size_t readers_ = 1;        // of the spool
   std::unique_ptr<Backlog> backlog_;
   Spool* spool_ = nullptr;  // backlog_, when it is one
   std::unique_ptr<DeadLetters> dead_letters_;
+  FileLock offset_lock_;
   std::unique_ptr<PositionFile> positions_;
   PositionTracker tracker_;
   Timer sync_letters_;
   std::uint64_t safe_letters_ = 0;
+  MonoTime next_sync_{};
   std::function<void()> on_change_;
 };
 

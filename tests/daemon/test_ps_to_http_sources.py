@@ -153,6 +153,42 @@ class Positions(RealCase):
         followed = self.bodies()[0].split()[0]
         self.assertEqual(self.bodies(), [followed + b" %d" % i for i in range(4)])
 
+    def test_a_source_is_known_whatever_its_url_says_of_since_and_token(self):
+        for option in ("--offset-file=", "--spool-path="):
+            with self.subTest(option), self.pubsub() as pubsub:
+                args = (option + self.path("of" + option), "--max-backoff=100ms",
+                        "--destination-post-url=" + self.sink.url("/put"))
+                sent = ids(15)
+                with self.sink.lock:
+                    self.sink.requests.clear()
+                for end, query in ((5, "&since=earliest"), (10, ""), (15, "&token=x&since=1")):
+                    self.publish(pubsub, sent[end - 5:end])
+                    bridge = self.daemon(
+                        "ps_to_http", "--pubsub-url=" + pubsub.url("/sub?topic=t" + query), *args)
+                    wait_until(lambda: len(self.bodies()) >= end, 20)
+                    bridge.stop()
+                    self.assertEqual(self.bodies(), sent[:end])
+
+    def test_a_start_with_another_url_is_told_and_costs_no_position(self):
+        for option in ("--offset-file=", "--spool-path="):
+            with self.subTest(option), self.pubsub() as pubsub:
+                args = (option + self.path("of" + option),
+                        "--destination-post-url=" + self.sink.url("/put"))
+                with self.sink.lock:
+                    self.sink.requests.clear()
+                for sent, queries in ((ids(5), ("/sub?topic=t&since=earliest", "/sub?topic=typo")),
+                                      (ids(5, 5), ("/sub?topic=t",))):
+                    self.publish(pubsub, sent)
+                    for query in queries:
+                        bridge = self.daemon("ps_to_http", "--pubsub-url=" + pubsub.url(query), *args)
+                        typo = query.endswith("typo")
+                        wait_until(lambda: self.bodies()[-5:] == sent, 20)
+                        wait_until(lambda: "following" in bridge.stderr(), 20)
+                        bridge.stop()
+                        self.assertEqual("knows other sources, but not %s " % pubsub.url("/sub")
+                                         in bridge.stderr(), typo, bridge.stderr())
+                self.assertEqual(self.bodies(), ids(10))
+
     def test_what_was_not_delivered_is_read_again(self):
         first = self.start("--drain-timeout=10ms")
         self.sink.answer = lambda m, t, body: 200 if body < b"000010" else 500

@@ -34,9 +34,9 @@ TEST_CASE("destination URL: one %s after the host is the message, any other % is
   CHECK(ParseGetUrl("http://h/put?a=%20%d&data=%s&b=%")->For("x y") ==
         "http://h/put?a=%20%d&data=x%20y&b=%");
   CHECK(ParseGetUrl("http://h:80/%s")->For("%s") == "http://h:80/%25s");
-  for (const char* bad : {"http://h/put?data=", "http://h/%s%s", "http://h%s/", "http://%s", "%s",
-                          "ftp://h/%s", "http:///%s", "http://h/ %s", "", "http://h:99999/%s",
-                          "http://h:x/%s", "http://[::1/%s"}) {
+  for (const char* bad :
+       {"http://h/put?data=", "http://h/%s%s", "http://h%s/", "http://%s", "%s", "ftp://h/%s",
+        "http:///%s", "http://h/ %s", "", "http://h:99999/%s", "http://h:x/%s", "http://[::1/%s"}) {
     CAPTURE(bad);
     CHECK_FALSE(ParseGetUrl(bad).ok());
   }

@@ -171,6 +171,14 @@ TEST_CASE("source: where there are no positions it reads lines, without what pub
   CHECK_FALSE(sink.last.next.has_value());
 }
 
+TEST_CASE("source: shows its URL without secrets") {
+  EventLoop loop;
+  Client client(loop);
+  Recorder sink;
+  const PubsubSource source(loop, client, Config({"http://me:secret@h:1/sub?token=secret"}), sink);
+  CHECK(source.shown_url() == "http://h:1/sub");
+}
+
 TEST_CASE("source: a pubsub that refuses what it does not know is asked for lines, once") {
   EventLoop loop;
   Client client(loop);
@@ -255,6 +263,49 @@ TEST_CASE("source: begins with the URL it is told to, the next one after a failu
     refused.Head("", "503 Service Unavailable");
   }
   CHECK(a.Accept().target().ends_with("since=now"));
+}
+
+TEST_CASE("source: what accepts and does not answer is given up for the next one") {
+  EventLoop loop;
+  Client client(loop);
+  ScriptedSource hangs(loop);
+  ScriptedSource next(loop);
+  Recorder sink;
+  auto config = Config({hangs.url(), next.url()});
+  config.connect_timeout = std::chrono::milliseconds(10);
+  config.answer_timeout = std::chrono::milliseconds(10);
+  PubsubSource source(loop, client, config, sink);
+  source.Start();
+  auto silent = hangs.Accept();
+  auto other = next.Accept();
+  CHECK(other.target() == std::string(kAsked) + "now");
+  RunUntil(loop, [&] { return silent.closed_by_peer(); });
+  // It is tried again in its turn.
+  hangs.Accept();
+}
+
+TEST_CASE("source: lines may be silent for longer than an answer may take") {
+  EventLoop loop;
+  Client client(loop);
+  ScriptedSource server(loop);
+  Recorder sink;
+  auto config = Config({server.url()});
+  config.connect_timeout = std::chrono::milliseconds(20);
+  config.answer_timeout = std::chrono::milliseconds(20);
+  PubsubSource source(loop, client, config, sink);
+  source.Start();
+  // On a busy machine the first answers may be late.
+  std::vector<test::SourceConnection> streams;
+  while (!source.connected()) {
+    streams.push_back(server.Accept());
+    streams.back().Head("");
+    RunUntil(loop, [&] { return source.connected() || streams.back().closed_by_peer(); });
+  }
+  const auto reconnects = source.reconnects();
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+  RunUntil(loop, [&] { return std::chrono::steady_clock::now() > until; });
+  CHECK(source.connected());
+  CHECK(source.reconnects() == reconnects);
 }
 
 TEST_CASE("source: heartbeats do not end a silence") {

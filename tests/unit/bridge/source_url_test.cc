@@ -42,5 +42,20 @@ TEST_CASE("positioned source URL: a position takes the place of where it was to 
   CHECK(UrlOfLines(url) == "http://h/sub?multipart=0");
 }
 
+TEST_CASE("source key: the same source is known however it is asked, and by no secret") {
+  for (const char* asked :
+       {"http://h:1", "http://h:1/", "http://h:1/sub", "http://h:1?since=earliest",
+        "http://h:1/sub?token=a&since=5", "http://h:1?token=b&&multipart=0#x",
+        "http://user:pass@h:1/sub", "http://h:1?since=now&since=1&token="}) {
+    CAPTURE(asked);
+    CHECK(SourceKey(*PositionedSourceUrl(asked)) == "http://h:1/sub");
+  }
+  const auto key = SourceKey(*PositionedSourceUrl("https://h/x?token=s&topic=a&a=me@h&since=1"));
+  CHECK(key == "https://h/x?topic=a&a=me@h");
+  CHECK(SourceKey(key) == key);
+  CHECK(SourceKeys({"http://h/sub?since=1", "http://h/sub?tokens=1"}) ==
+        std::vector<std::string>{"http://h/sub", "http://h/sub?tokens=1"});
+}
+
 }  // namespace
 }  // namespace rivulet

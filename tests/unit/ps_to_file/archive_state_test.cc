@@ -68,18 +68,5 @@ TEST_CASE("archive state: no file is an empty state, another file is refused by 
   CHECK(wrong.status().message().find("--state-file=" + folder.File("state")) == 0);
 }
 
-TEST_CASE("archive state: its lock is held by one") {
-  const TempFolder folder;
-  {
-    const auto first = StateLock::Acquire(folder.File("state"));
-    REQUIRE(first.ok());
-    const auto second = StateLock::Acquire(folder.File("state"));
-    CHECK(second.status().code() == StatusCode::kInvalidArgument);
-    CHECK(second.status().message().find("in use by process " + std::to_string(getpid())) !=
-          std::string::npos);
-  }
-  CHECK(StateLock::Acquire(folder.File("state")).ok());
-}
-
 }  // namespace
 }  // namespace rivulet

@@ -52,6 +52,10 @@ TEST_CASE("file name: fields are of the message, made safe") {
     CHECK(NameAt(format, kFriday, message) == name);
   }
   CHECK(NameAt("{a}", kFriday, "no object") == "none");
+  // No complete file has the name of a part file.
+  CHECK(NameAt("{a}", kFriday, R"({"a":"x.part"})") == "x%2Epart");
+  CHECK(NameAt("{a}.{b}", kFriday, R"({"a":"x","b":"part"})") == "x%2Epart");
+  CHECK(NameAt("{a}", kFriday, R"({"a":"x.part"})", ".gz") == "x.part.gz");
   CHECK(NameAt("{a}", kFriday, R"({"a":"%Y{n}"})") == "%25Y%7Bn%7D");
 }
 

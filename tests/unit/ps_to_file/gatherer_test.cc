@@ -116,6 +116,57 @@ TEST_CASE("gatherer: what has reached a chunk is taken alone") {
   CHECK(gatherer.TakeAll().chunks.size() == 1);
 }
 
+TEST_CASE("gatherer: each compressed file is measured by how it compresses itself") {
+  Gatherer gatherer(FormatOf("{p}"), {.max_file_bytes = 100, .compressed = true});
+  gatherer.SetTime(0);
+  const std::string text(26, 'x');
+  const std::string dense = R"({"p":"d","t":")" + text + "\"}";  // 43 bytes
+  const std::string random = R"({"p":"r","t":")" + text + "\"}";
+  const auto write = [&] {
+    auto batch = gatherer.TakeAll();
+    for (auto& chunk : batch.chunks) {
+      const bool is_dense = chunk.bytes.find("\"d\"") != std::string::npos;
+      chunk.file_bytes = chunk.begin_bytes + (is_dense ? 1 : chunk.bytes.size());
+    }
+    gatherer.OnWritten(std::move(batch));
+  };
+  gatherer.Append(dense);
+  gatherer.Append(random);
+  write();
+  for (int i = 0; i < 20; ++i) gatherer.Append(dense);
+  CHECK_FALSE(gatherer.has_complete());
+  // 43 bytes are in its file, and two more such do not fit.
+  gatherer.Append(random);
+  CHECK_FALSE(gatherer.has_complete());
+  gatherer.Append(random);
+  CHECK(gatherer.has_complete());
+}
+
+TEST_CASE("gatherer: many chunks of one file come in order, and their buffers serve again") {
+  Gatherer gatherer(FormatOf("{p}-%S"), {.chunk_bytes = 30});
+  WrittenFiles disk;
+  std::map<std::string, std::string> expected;
+  for (int i = 0; i < 60; ++i) {
+    gatherer.SetTime(i / 20);
+    for (const char* p : {"a", "b"}) {
+      const std::string message =
+          R"({"p":")" + std::string(p) + R"(","i":)" + std::to_string(i) + "}";
+      gatherer.Append(message);
+      expected[std::string(p) + "-0" + std::to_string(i / 20)] += message + "\n";
+    }
+    // Chunks of files that are complete by then are among them.
+    if (i % 7 == 6) disk.Write(&gatherer, i % 2 == 0 ? gatherer.TakeFull() : gatherer.TakeAll());
+  }
+  gatherer.CompleteAll();
+  disk.Write(&gatherer, gatherer.TakeFull());
+  CHECK(gatherer.bytes() == 0);
+  CHECK(disk.files.size() == expected.size());
+  for (const auto& [id, file] : disk.files) {
+    CHECK(file.content == expected.at(file.base));
+    CHECK(file.complete);
+  }
+}
+
 TEST_CASE("gatherer: a file that was adopted goes on, and is measured with what it had") {
   Gatherer gatherer(FormatOf("log"), {.max_file_bytes = 10});
   gatherer.SetTime(0);

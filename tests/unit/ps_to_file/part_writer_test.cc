@@ -232,6 +232,27 @@ TEST_CASE("part writer: a failed sync is final, and its checkpoint is none") {
   }
 }
 
+TEST_CASE("part writer: a name that cannot be looked at is told and waited for") {
+  Archive a;
+  // Of which lstat says ELOOP, also to a superuser.
+  std::filesystem::create_symlink("d", a.folder.File("d"));
+  REQUIRE(a.Start().ok());
+  a.Put("d/x", "one\n");
+  Status status;
+  std::thread helper([&] { status = a.Write(); });
+  while (a.writer->progress().trouble.empty()) std::this_thread::yield();
+  CHECK(a.writer->progress().trouble.find(a.folder.File("d/x")) != std::string::npos);
+  std::filesystem::remove(a.folder.File("d"));
+  helper.join();
+  CHECK(status.ok());
+  CHECK(a.Files() == Archive::Content{{"d/x.part", "one\n"}});
+
+  std::filesystem::create_symlink("e", a.folder.File("e"));
+  a.Put("e/x", "one\n");
+  a.writer->GiveUp();
+  CHECK(a.Write().code() == StatusCode::kIoError);
+}
+
 TEST_CASE("part writer: no more files are open than it may have") {
   Archive a;
   a.config.max_open_files = 3;

@@ -91,5 +91,44 @@ TEST_CASE("recovery: what cannot be cut keeps it from starting") {
   CHECK(Recover(state, "", "T", disk).status().code() == StatusCode::kIoError);
 }
 
+TEST_CASE("recovery: what no source sends again is kept, in whole lines or as a complete file") {
+  const std::string lines(70'000, 'x');
+  const std::string long_torn = "one\n" + lines + "\n" + lines;
+  struct KeepCase {
+    const char* made;
+    std::uint64_t bytes;
+    std::string there;
+    std::string name;
+    std::string kept;
+    bool goes_on;
+  };
+  const KeepCase cases[] = {
+      {"none lines", 0, "one\ntwo\nthr", "x.part", "one\ntwo\n", true},
+      {"none lines", 4, "one\ntw", "x.part", "one\n", true},
+      {"none lines", 4, long_torn, "x.part", "one\n" + lines + "\n", true},
+      {"none lines", 0, "on", "", "", false},
+      {"none framed", 0, "3\none\n3\nt", "x", "3\none\n3\nt", false},
+      {"zstd lines", 4, "1234567", "x", "1234567", false},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.made);
+    CAPTURE(c.there.size());
+    const TempFolder folder;
+    WriteFile(folder.File("x.part"), c.there);
+    ArchiveState state;
+    state.made = c.made;
+    state.parts = {{folder.File("x"), folder.File("x"), "T", 0, c.bytes, false}};
+    const auto found = Recover(state, c.made, "T", Disk::System(), false);
+    REQUIRE(found.ok());
+    REQUIRE((found->parts.size() == 1) == c.goes_on);
+    if (c.goes_on) CHECK(found->parts[0].bytes == c.kept.size());
+    for (const char* name : {"x", "x.part"}) {
+      const bool there = std::filesystem::exists(folder.File(name));
+      CHECK(there == (name == c.name));
+      if (there) CHECK(ReadFile(folder.File(name)) == c.kept);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace rivulet
