@@ -41,8 +41,10 @@ trap 'exit 143' TERM HUP
 
 fail() {
   local log
-  # Ctrl-C reaches the programs, too: whoever was interrupted looks for no other reason.
+  # Ctrl-C reaches the programs, too: whoever was interrupted looks for no other reason. Bash does not
+  # hear of it where a program in the foreground took it well; pubsub does.
   sleep 0.2
+  grep -qs ' draining ' "$work/pubsub.err" && exit 130
   [ -t 1 ] && printf '\r\033[K'
   echo "demo: $1" >&2
   for log in "$work"/*.err; do
