@@ -3,6 +3,7 @@
 The bridge runs on the server core, what it reads from and writes to on the load core.
 """
 
+import concurrent.futures
 import contextlib
 import functools
 import glob
@@ -13,7 +14,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 
@@ -215,6 +215,7 @@ def restarted_queue(queue, away_seconds):
 def losses(how, folder):
     """Publishes numbered messages at 1,000/s for 3 s while the queue is away for 1 s; what is missing afterwards."""
     with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
         source = stack.enter_context(on_load_core("pubsub"))
         queue = on_load_core("simplequeue", f"--data-path={tempfile.mkdtemp(dir=folder)}", "--sync=none")
         stack.callback(lambda: queue.stop())
@@ -235,13 +236,11 @@ def losses(how, folder):
         began = time.monotonic()
         for i in range(total):
             if i == total // 3:
-                pause = time.monotonic()
-                restarted = restarted_queue_in_background(queue)
-                began += time.monotonic() - pause
+                restarted = pool.submit(restarted_queue, queue, 1)
             while (early := began + i / 1000 - time.monotonic()) > 0:
                 time.sleep(early)
             client.ask("/pub", b"%d" % i)
-        queue = restarted()
+        queue = restarted.result()
         last, quiet = -1, time.monotonic()
         while time.monotonic() - quiet < 3:  # until nothing has come for 3 s
             with urllib.request.urlopen(f"http://127.0.0.1:{queue.port}/dump", timeout=10) as answer:
@@ -251,17 +250,6 @@ def losses(how, folder):
             time.sleep(0.2)
         client.reset()
         return {"sent": total, "lost": total - last}
-
-
-def restarted_queue_in_background(queue):
-    result = []
-    thread = threading.Thread(target=lambda: result.append(restarted_queue(queue, 1)))
-    thread.start()
-
-    def finish():
-        thread.join()
-        return result[0]
-    return finish
 
 
 def bridge_peers(rounds, seconds, report, _context):

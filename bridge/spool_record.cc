@@ -13,18 +13,6 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kNames = {"none", "run", "done", "source", "state"};
 
-// As TakeVarint(), but inline for what is short, as nearly all of it is.
-bool TakeNumber(std::string_view* bytes, std::uint64_t* value) {
-  if (!bytes->empty() && (bytes->front() & 0x80) == 0) {
-    *value = static_cast<std::uint8_t>(bytes->front());
-    bytes->remove_prefix(1);
-    return true;
-  }
-  const std::optional<std::uint64_t> taken = TakeVarint(bytes);
-  if (taken) *value = *taken;
-  return taken.has_value();
-}
-
 void AppendMarks(std::string* out, const std::vector<SpoolMark>& marks) {
   AppendVarint(out, marks.size());
   for (const auto& [name, number] : marks) {

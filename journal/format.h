@@ -122,6 +122,17 @@ void AppendVarint(std::string* out, std::uint64_t value);
 /// Takes a varint of at most 64 bits off `*bytes`. Nothing, and `*bytes` as it was, when there is
 /// no whole one.
 std::optional<std::uint64_t> TakeVarint(std::string_view* bytes);
+/// As TakeVarint(), but inline for what is short, as nearly all of it is. False when there is none.
+inline bool TakeNumber(std::string_view* bytes, std::uint64_t* value) {
+  if (!bytes->empty() && (bytes->front() & 0x80) == 0) {
+    *value = static_cast<std::uint8_t>(bytes->front());
+    bytes->remove_prefix(1);
+    return true;
+  }
+  const std::optional<std::uint64_t> taken = TakeVarint(bytes);
+  if (taken) *value = *taken;
+  return taken.has_value();
+}
 /// Takes the first record off the records of a batch. Nothing when there is no whole one.
 std::optional<std::string_view> TakeRecord(std::string_view* records);
 

@@ -15,18 +15,6 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kNames = {"none", "topic", "messages", "key", "sequence"};
 
-// As TakeVarint(), but inline for what is short, as nearly all of it is.
-bool TakeNumber(std::string_view* bytes, std::uint64_t* value) {
-  if (!bytes->empty() && (bytes->front() & 0x80) == 0) {
-    *value = static_cast<std::uint8_t>(bytes->front());
-    bytes->remove_prefix(1);
-    return true;
-  }
-  const std::optional<std::uint64_t> taken = TakeVarint(bytes);
-  if (taken) *value = *taken;
-  return taken.has_value();
-}
-
 std::uint64_t Nanoseconds(WallTime time) {
   const std::int64_t ns = time.time_since_epoch().count();
   return static_cast<std::uint64_t>(std::clamp<std::int64_t>(ns, 0, kMaxTopicRecordNs));
