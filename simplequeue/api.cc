@@ -43,10 +43,11 @@ QueueApi::QueueApi(Daemon& daemon, QueueOptions options, Durability* durability)
       durability_(durability),
       queues_(LimitsOf(options_), options_.max_queues, durability),
       epoch_(std::random_device{}()),
+      message_ids_(durability != nullptr ? "lasting" : fmt::format("of {:08x}", epoch_)),
       polls_(
           daemon.loop(), daemon.clock(),
           [this](const std::string& queue, LongPoll& poll) { return ServePoll(queue, poll); },
-          [](LongPoll& poll) { EndPoll(poll); }),
+          [this](LongPoll& poll) { EndPoll(poll); }),
       wake_refused_(daemon.loop(), [this] { polls_.WakeAll(); }),
       due_timer_(daemon.loop(), [this] {
         armed_for_ = MonoTime::max();

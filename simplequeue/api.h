@@ -82,14 +82,17 @@ class QueueApi {
   void Get(const Request& request, Reply& reply);
   void MultiGet(const Request& request, Reply& reply);
   void Take(const Request& request, Reply& reply, Taking& taking);
-  static void AnswerNothing(const Taking& taking, Reply& reply);
+  void AnswerNothing(const Taking& taking, Reply& reply) const;
+  /// Whoever leases is told whether message numbers outlive the process.
+  void TellMessageIds(const Taking& taking, Reply& reply) const;
+  std::string MessageIdsField(const Taking& taking) const;
   void Look(const Queue* queue, const Taking& taking, Reply& reply);
   // Require a ready message.
   void TakeNow(Queue& queue, const Taking& taking, Reply& reply);
   void LeaseNow(Queue& queue, const Taking& taking, Reply& reply);
   void LeaseReady(Queue& queue, const Taking& taking);
   bool ServePoll(const std::string& name, LongPoll& poll);
-  static void EndPoll(LongPoll& poll);
+  void EndPoll(LongPoll& poll) const;
   /// Empties front_, leases_ and text_, which are kept for their memory as long as it is small.
   void TrimScratch();
 
@@ -156,7 +159,8 @@ class QueueApi {
   QueueSet queues_;
   OverflowLog overflow_log_;
   bool logs_overflow_ = false;
-  std::uint32_t epoch_;  // of the receipts of this process
+  std::uint32_t epoch_;      // of the receipts of this process
+  std::string message_ids_;  // for how long they mean the same, as X-Message-Ids tells it
   LongPolls polls_;
   Timer wake_refused_;
   Timer due_timer_;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kKeptMessages = 4096;
 constexpr std::size_t kKeptText = 1 << 20;
+constexpr std::string_view kMessageIds = "X-Message-Ids";
 constexpr Duration kLookAgain = std::chrono::seconds(1);
 
 std::string_view ContentType(const Taking& taking) {
@@ -69,8 +70,17 @@ void QueueApi::Take(const Request& request, Reply& reply, Taking& taking) {
   }
 }
 
-void QueueApi::AnswerNothing(const Taking& taking, Reply& reply) {
+void QueueApi::AnswerNothing(const Taking& taking, Reply& reply) const {
+  TellMessageIds(taking, reply);
   reply.Body(taking.leases() ? 204 : 200, ContentType(taking), NothingBody(taking));
+}
+
+void QueueApi::TellMessageIds(const Taking& taking, Reply& reply) const {
+  if (taking.leases()) reply.AddHeader(kMessageIds, message_ids_);
+}
+
+std::string QueueApi::MessageIdsField(const Taking& taking) const {
+  return taking.leases() ? fmt::format("{}: {}\r\n", kMessageIds, message_ids_) : std::string();
 }
 
 void QueueApi::Look(const Queue* queue, const Taking& taking, Reply& reply) {
@@ -78,6 +88,7 @@ void QueueApi::Look(const Queue* queue, const Taking& taking, Reply& reply) {
   queue->Front(taking.items, &front_);
   text_.clear();
   AppendMessages(&text_, taking, *queue, UnixTimes(daemon_.clock()), front_);
+  TellMessageIds(taking, reply);
   reply.Body(200, ContentType(taking), text_);
   TrimScratch();
 }
@@ -123,6 +134,7 @@ void QueueApi::TakeNow(Queue& queue, const Taking& taking, Reply& reply) {
 void QueueApi::LeaseNow(Queue& queue, const Taking& taking, Reply& reply) {
   LeaseReady(queue, taking);
   Promise(reply);
+  TellMessageIds(taking, reply);
   const UnixTimes times(daemon_.clock());
   if (taking.many) {
     AppendLeases(&text_, taking, queue, epoch_, times, leases_);
@@ -153,7 +165,7 @@ bool QueueApi::ServePoll(const std::string& name, LongPoll& poll) {
   if (!poll.reply.Reachable()) return true;
   const Taking& taking = poll.taking;
   const UnixTimes times(daemon_.clock());
-  std::string fields;
+  std::string fields = MessageIdsField(taking);
   if (!taking.leases()) {
     queue->Front(taking.items, &front_);
     AppendMessages(&text_, taking, *queue, times, front_);
@@ -177,9 +189,10 @@ bool QueueApi::ServePoll(const std::string& name, LongPoll& poll) {
   return true;
 }
 
-void QueueApi::EndPoll(LongPoll& poll) {
+void QueueApi::EndPoll(LongPoll& poll) const {
   const Taking& taking = poll.taking;
-  poll.reply.Send(taking.leases() ? 204 : 200, ContentType(taking), NothingBody(taking));
+  poll.reply.Send(taking.leases() ? 204 : 200, ContentType(taking), NothingBody(taking),
+                  MessageIdsField(taking));
 }
 
 void QueueApi::TrimScratch() {

@@ -2,11 +2,12 @@
 
 import base64
 import signal
+import tempfile
 import time
 import unittest
 
 from harness import Connection, Daemon, get, post, request, run_program, wait_until
-from queue_requests import LONG, SHORT, changed, framed_leases, lease, peek, put, stats
+from queue_requests import LONG, SHORT, changed, framed_leases, lease, peek, put, stats, waiting
 
 # run.py runs this file against the sanitized programs too.
 SANITIZED = True
@@ -91,6 +92,31 @@ class OneLease(unittest.TestCase):
             self.assertEqual(get(queue.url("/get?lease=10m")).status, 200)
         with Daemon("simplequeue") as queue:
             self.assertIn("12h (--max-lease)", get(queue.url("/get?lease=13h")).text)
+
+    def test_who_leases_is_told_how_long_message_numbers_last(self):
+        with Daemon("simplequeue") as queue:
+            put(queue, b"a")
+            answer = get(queue.url("/get?lease=9s"))
+            epoch = answer.header("X-Receipt").split("-")[3]
+            self.assertEqual(answer.header("X-Message-Ids"), "of " + epoch)
+            # Also without a message, after a wait, and when one comes while it is waited for.
+            for target in ("/get?lease=9s", "/mget?lease=9s&wait=1ms"):
+                empty = get(queue.url(target))
+                self.assertEqual((empty.status, empty.header("X-Message-Ids")), (204, "of " + epoch))
+            with waiting(queue, "/mget?lease=9s&wait=9s") as (poll,):
+                put(queue, b"b")
+                self.assertEqual(poll.read_response().header("X-Message-Ids"), "of " + epoch)
+            self.assertIsNone(get(queue.url("/get")).header("X-Message-Ids"))
+        with tempfile.TemporaryDirectory() as folder:
+            for number in (1, 2):
+                with Daemon("simplequeue", "--data-path=" + folder) as queue:
+                    put(queue, b"a")
+                    answer = get(queue.url("/mget?lease=9s"))
+                    self.assertEqual(answer.header("X-Message-Ids"), "lasting")
+                    [(receipt, _, _)] = framed_leases(answer.body)
+                    # It goes on behind the last number, though the queue was empty.
+                    self.assertEqual(receipt.split("-")[1], str(number))
+                    self.assertEqual(post(queue.url("/finish"), receipt).text, "finished 1\n")
 
     def test_head_looks_and_changes_nothing(self):
         with Daemon("simplequeue") as queue:
