@@ -26,6 +26,7 @@ struct LogState {
   LogConfig config;  // guarded by mutex
   int file_fd = -1;  // guarded by mutex; -1: standard error
   std::atomic<LogLevel> level = LogLevel::kInfo;
+  std::atomic<bool> erase_line = false;
 };
 
 // Never destroyed: a thread may log while the process ends.
@@ -145,6 +146,8 @@ std::string EscapeControl(std::string_view text) {
   return out;
 }
 
+void LogEraseLine(bool erase) { State().erase_line.store(erase, std::memory_order_relaxed); }
+
 bool LogEnabled(LogLevel level) { return level >= State().level.load(std::memory_order_relaxed); }
 
 void LogLine(LogLevel level, std::string_view message) {
@@ -163,6 +166,9 @@ void LogLine(LogLevel level, std::string_view message) {
     line += "}\n";
   } else {
     line = fmt::format("{} {} {}\n", time, kLevelTags[Index(level)], text);
+  }
+  if (state.file_fd < 0 && state.erase_line.load(std::memory_order_relaxed)) {
+    line.insert(0, "\r\033[K");
   }
   WriteLine(state.file_fd >= 0 ? state.file_fd : STDERR_FILENO, line);
 }

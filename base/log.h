@@ -37,6 +37,10 @@ Result<LogLevel> ParseLogLevel(std::string_view name);
 /// Bytes below 0x20, 0x7f and bytes that are not UTF-8 become \n, \t, \r or \xHH; `\` becomes `\\`.
 std::string EscapeControl(std::string_view text);
 
+/// While true, lines on standard error first erase what stands there of a line that is written over
+/// again and again (base/terminal_line.h). Any thread.
+void LogEraseLine(bool erase);
+
 bool LogEnabled(LogLevel level);
 void LogLine(LogLevel level, std::string_view message);
 

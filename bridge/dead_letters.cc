@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <ctime>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/base64.h"
@@ -94,6 +96,10 @@ Result<std::unique_ptr<DeadLetters>> DeadLetters::Open(std::string path, const C
   return letters;
 }
 
+std::unique_ptr<DeadLetters> DeadLetters::OpenLater(std::string path, const Clock& clock) {
+  return std::unique_ptr<DeadLetters>(new DeadLetters(std::move(path), clock));
+}
+
 DeadLetters::DeadLetters(std::string path, const Clock& clock)
     : path_(std::move(path)), clock_(clock) {}
 
@@ -117,18 +123,30 @@ Status DeadLetters::Reopen() {
   return synced;
 }
 
+Status DeadLetters::OpenNow() {
+  std::error_code error;
+  const auto folder = std::filesystem::path(path_).parent_path();
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  if (error) return IoError(folder, error.value());
+  return Reopen();
+}
+
+Status DeadLetters::NotAdded(Status why) {
+  if (const MonoTime now = clock_.Now(); now >= next_log_) {
+    next_log_ = now + kLogEvery;
+    LogError("dead letters: {}; the messages are kept and tried again", why.message());
+  }
+  return why;
+}
+
 Status DeadLetters::Add(std::string_view destination, std::string_view answer,
                         std::string_view message) {
+  if (fd_ < 0) {
+    if (Status s = OpenNow(); !s.ok()) return NotAdded(std::move(s));
+  }
   const int error =
       WriteLine(fd_, MakeLine(Timestamp(clock_.WallNow()), destination, answer, message));
-  if (error != 0) {
-    auto status = IoError(path_, error);
-    if (const MonoTime now = clock_.Now(); now >= next_log_) {
-      next_log_ = now + kLogEvery;
-      LogError("dead letters: {}; the messages are kept and tried again", status.message());
-    }
-    return status;
-  }
+  if (error != 0) return NotAdded(IoError(path_, error));
   unsynced_ = true;
   ++written_;
   return Status::Ok();

@@ -27,6 +27,8 @@ class DeadLetters {
   /// Appends to the file, which is made (mode 0600) when there is none. A last line that a crash
   /// left unfinished gets its newline. kIoError names the file. `clock` must outlive it.
   static Result<std::unique_ptr<DeadLetters>> Open(std::string path, const Clock& clock);
+  /// The same when the first message is added; its folder is made too.
+  static std::unique_ptr<DeadLetters> OpenLater(std::string path, const Clock& clock);
   ~DeadLetters();
   DeadLetters(const DeadLetters&) = delete;
   DeadLetters& operator=(const DeadLetters&) = delete;
@@ -42,6 +44,8 @@ class DeadLetters {
 
  private:
   DeadLetters(std::string path, const Clock& clock);
+  Status OpenNow();
+  Status NotAdded(Status why);
 
   std::string path_;
   const Clock& clock_;

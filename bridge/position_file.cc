@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstdio>
 #include <utility>
 
 #include "base/log.h"
+#include "base/replace_file.h"
 #include "bridge/source_url.h"
 
 namespace rivulet {
@@ -21,27 +21,6 @@ namespace {
 constexpr std::string_view kFirstLine = "rivulet source positions 1\n";
 constexpr Duration kWriteEvery = std::chrono::seconds(1);
 constexpr std::size_t kMaxFileBytes = 1024 * 1024;
-
-Status WriteAll(int fd, std::string_view content) {
-  while (!content.empty()) {
-    const ssize_t written = write(fd, content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return IoError("write", written < 0 ? errno : ENOSPC);
-    content.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return fdatasync(fd) == 0 ? Status::Ok() : IoError("fdatasync", errno);
-}
-
-// A renamed file survives a power cut only once its folder is safe.
-void SyncFolderOf(const std::string& path) {
-  const auto slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  // Where a folder cannot be synced, the older file is still a good one.
-  [[maybe_unused]] const int ignored = fsync(fd);
-  close(fd);
-}
 
 // The whole file; empty when there is none.
 Result<std::string> ReadWhole(const std::string& path) {
@@ -74,18 +53,6 @@ Result<std::string> ReadWhole(const std::string& path) {
 }
 
 }  // namespace
-
-Status ReplaceFile(const std::string& path, std::string_view content) {
-  const std::string beside = path + ".new";
-  const int fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return IoError("open " + beside, errno);
-  Status status = WriteAll(fd, content);
-  close(fd);
-  if (!status.ok()) return {status.code(), beside + ": " + status.message()};
-  if (std::rename(beside.c_str(), path.c_str()) != 0) return IoError("rename to " + path, errno);
-  SyncFolderOf(path);
-  return Status::Ok();
-}
 
 PositionFile::PositionFile(std::string path, const std::vector<std::string>& urls, EventLoop& loop,
                            const Clock& clock)

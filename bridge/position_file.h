@@ -79,7 +79,4 @@ class PositionFile {
   Helper helper_;
 };
 
-/// Replaces the file by one with that content, atomically, readable by its owner alone. Blocks.
-Status ReplaceFile(const std::string& path, std::string_view content);
-
 }  // namespace rivulet

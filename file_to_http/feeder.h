@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/event_loop.h"
 #include "base/status.h"
+#include "base/terminal_line.h"
 #include "bridge/dead_letters.h"
 #include "bridge/delivery.h"
 #include "bridge/message_filter.h"

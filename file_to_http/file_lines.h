@@ -16,8 +16,8 @@
 
 #include "base/event_loop.h"
 #include "base/status.h"
-#include "file_to_http/input.h"
-#include "file_to_http/lines.h"
+#include "bridge/file_input.h"
+#include "bridge/line_cutter.h"
 #include "file_to_http/offset_tracker.h"
 
 namespace rivulet {

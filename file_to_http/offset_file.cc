@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "bridge/position_file.h"
+#include "base/replace_file.h"
 
 namespace rivulet {
 

@@ -9,8 +9,8 @@
 
 #include "base/log.h"
 #include "base/print.h"
+#include "base/replace_file.h"
 #include "base/units.h"
-#include "bridge/position_file.h"
 #include "bridge/source_url.h"
 #include "ps_to_file/file_name.h"
 #include "ps_to_file/part_files.h"

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "bridge/position_file.h"
+#include "base/replace_file.h"
 #include "ps_to_file/file_name.h"
 #include "ps_to_file/part_files.h"
 

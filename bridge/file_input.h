@@ -18,6 +18,11 @@
 
 namespace rivulet {
 
+/// As people read it: "-" is "standard input".
+inline std::string FileInputName(const std::string& path) {
+  return path == "-" ? "standard input" : path;
+}
+
 class FileInput {
  public:
   /// What Read() has.

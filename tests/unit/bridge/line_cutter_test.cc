@@ -1,4 +1,4 @@
-#include "file_to_http/lines.h"
+#include "bridge/line_cutter.h"
 
 #include <doctest/doctest.h>
 
@@ -48,7 +48,7 @@ using Offsets = std::vector<std::uint64_t>;
 
 }  // namespace
 
-TEST_CASE("lines: every cut of the bytes gives the same lines, offsets and empty lines") {
+TEST_CASE("line cutter: every cut of the bytes gives the same lines, offsets and empty lines") {
   const std::string text("one\n\ntwo\r\n\nth\0ree\nx\nlast", 24);
   for (std::size_t cut = 1; cut <= text.size(); ++cut) {
     for (const std::size_t step : {std::size_t{1}, text.size()}) {
@@ -72,7 +72,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("lines: the size of a line that is too long is known") {
+TEST_CASE("line cutter: the size of a line that is too long is known") {
   LineCutter cutter(3);
   std::string_view line;
   cutter.Give("12345678\n");
@@ -80,7 +80,7 @@ TEST_CASE("lines: the size of a line that is too long is known") {
   CHECK(cutter.too_long_bytes() == 8);
 }
 
-TEST_CASE("lines: offsets go on where the file was resumed") {
+TEST_CASE("line cutter: offsets go on where the file was resumed") {
   LineCutter cutter(100, 1000);
   std::string_view line;
   cutter.Give("abc\n");
@@ -88,7 +88,7 @@ TEST_CASE("lines: offsets go on where the file was resumed") {
   CHECK(cutter.offset() == 1004);
 }
 
-TEST_CASE("lines: nothing has no lines, and a newline is one empty line") {
+TEST_CASE("line cutter: nothing has no lines, and a newline is one empty line") {
   CHECK(Cut("", 1, 1).lines.empty());
   CHECK(Cut("\n", 1, 1).lines.empty());
   CHECK(Cut("\n", 1, 1).empty == 1);

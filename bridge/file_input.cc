@@ -1,4 +1,4 @@
-#include "file_to_http/input.h"
+#include "bridge/file_input.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -26,7 +26,7 @@ bool Readable(int fd) {
 
 FileInput::FileInput(EventLoop& loop, const std::string& path, int fd)
     : loop_(loop),
-      name_(path == "-" ? "standard input" : path),
+      name_(FileInputName(path)),
       fd_(fd),
       raw_(std::make_unique<char[]>(kPieceBytes)),
       output_(std::make_unique<char[]>(kPieceBytes)) {}
