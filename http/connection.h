@@ -140,7 +140,7 @@ class Connection final : public Stream {
   void AfterAnswer();
   void ShutDownWhenSaid();
   void SendPending(int status, std::string_view content_type, std::string_view body,
-                   std::string_view extra_headers);
+                   std::string_view extra_headers, bool is_head);
   void Pump();
   bool WriteStreamPart(std::size_t* written);
   void AccountStreamPart(std::size_t bytes);

@@ -160,7 +160,7 @@ bool Connection::PeerListens() const {
 }
 
 void Connection::SendPending(int status, std::string_view content_type, std::string_view body,
-                             std::string_view extra_headers) {
+                             std::string_view extra_headers, bool is_head) {
   pending_ = nullptr;
   server_.RenewDate();
   std::string& out = dispatching_ ? server_.out_ : unsent_;
@@ -174,7 +174,8 @@ void Connection::SendPending(int status, std::string_view content_type, std::str
   } else if (!http11_) {
     out.append("Connection: keep-alive\r\n");
   }
-  out.append("\r\n").append(body);
+  out.append("\r\n");
+  if (!is_head) out.append(body);
   ++server_.stats_.answers[static_cast<std::size_t>(status / 100)];
   if (dispatching_) return;  // Dispatch goes on with AfterAnswer
   server_.now_ = server_.clock_.Now();

@@ -19,6 +19,8 @@ RIVULET_PAGE_ASSET(simplequeue_html);
 RIVULET_PAGE_ASSET(simplequeue_js);
 RIVULET_PAGE_ASSET(stats_html);
 RIVULET_PAGE_ASSET(stats_js);
+RIVULET_PAGE_ASSET(tasks_html);
+RIVULET_PAGE_ASSET(tasks_js);
 RIVULET_PAGE_ASSET(common_js);
 RIVULET_PAGE_ASSET(chart_js);
 RIVULET_PAGE_ASSET(tail_js);
@@ -51,6 +53,13 @@ void Replace(std::string* text, std::string_view what, std::string_view by) {
   }
 }
 
+std::string FillIn(std::string_view page, std::string_view program) {
+  std::string html(page);
+  Replace(&html, "@PROGRAM@", program);
+  Replace(&html, "@VERSION@", kVersion);
+  return html;
+}
+
 // A Host that a foreign page cannot have rebound: a number or localhost.
 bool IsPlainHost(std::string_view host) {
   if (EqualsIgnoreCase(host, "localhost") || host.starts_with('[')) return true;
@@ -75,10 +84,11 @@ void Serve(Reply& reply, std::string_view type, std::string_view content) {
 }  // namespace
 
 std::span<const PageAsset> PageAssets() {
-  static const std::array<PageAsset, 9> kAssets = {{
+  static const std::array<PageAsset, 10> kAssets = {{
       {"/page/pubsub.js", kJavaScript, RIVULET_PAGE_CONTENT(pubsub_js)},
       {"/page/simplequeue.js", kJavaScript, RIVULET_PAGE_CONTENT(simplequeue_js)},
       {"/page/stats.js", kJavaScript, RIVULET_PAGE_CONTENT(stats_js)},
+      {"/page/tasks.js", kJavaScript, RIVULET_PAGE_CONTENT(tasks_js)},
       {"/page/common.js", kJavaScript, RIVULET_PAGE_CONTENT(common_js)},
       {"/page/chart.js", kJavaScript, RIVULET_PAGE_CONTENT(chart_js)},
       {"/page/tail.js", kJavaScript, RIVULET_PAGE_CONTENT(tail_js)},
@@ -90,12 +100,14 @@ std::span<const PageAsset> PageAssets() {
 }
 
 std::string PageHtml(std::string_view program) {
-  std::string html(program == "pubsub"        ? RIVULET_PAGE_CONTENT(pubsub_html)
-                   : program == "simplequeue" ? RIVULET_PAGE_CONTENT(simplequeue_html)
-                                              : RIVULET_PAGE_CONTENT(stats_html));
-  Replace(&html, "@PROGRAM@", program);
-  Replace(&html, "@VERSION@", kVersion);
-  return html;
+  return FillIn(program == "pubsub"        ? RIVULET_PAGE_CONTENT(pubsub_html)
+                : program == "simplequeue" ? RIVULET_PAGE_CONTENT(simplequeue_html)
+                                           : RIVULET_PAGE_CONTENT(stats_html),
+                program);
+}
+
+std::string TasksPageHtml(std::string_view program) {
+  return FillIn(RIVULET_PAGE_CONTENT(tasks_html), program);
 }
 
 bool IsOwnHost(std::string_view host, const std::vector<std::string>& hosts) {
@@ -103,15 +115,20 @@ bool IsOwnHost(std::string_view host, const std::vector<std::string>& hosts) {
   return IsPlainHost(name) || std::find(hosts.begin(), hosts.end(), name) != hosts.end();
 }
 
+void ServePage(const Request& request, Reply& reply, std::string_view html,
+               const std::vector<std::string>& hosts) {
+  if (!IsOwnHost(request.Header("Host").value_or(""), hosts)) {
+    return reply.Error(400,
+                       "this Host is not served here: use the address, localhost, or a name "
+                       "that --allow-origin gives");
+  }
+  Serve(reply, kHtml, html);
+}
+
 void AddPageRoutes(Router* router, const std::string& program,
                    const std::vector<std::string>& hosts) {
   router->Add(kLooks, "/", [html = PageHtml(program), hosts](const Request& request, Reply& reply) {
-    if (!IsOwnHost(request.Header("Host").value_or(""), hosts)) {
-      return reply.Error(400,
-                         "this Host is not served here: use the address, localhost, or a name "
-                         "that --allow-origin gives");
-    }
-    Serve(reply, kHtml, html);
+    ServePage(request, reply, html, hosts);
   });
   // The page's own parts hold no data, and a browser cannot give them the token.
   for (const PageAsset& asset : PageAssets()) {

@@ -23,9 +23,16 @@ std::span<const PageAsset> PageAssets();
 /// The HTML of `program`'s page.
 std::string PageHtml(std::string_view program);
 
+/// The HTML of the page of a reader's tasks, at /tasks. What it shows is /tasks?format=json.
+std::string TasksPageHtml(std::string_view program);
+
 /// Whether a browser that was given this Host reaches us and nobody else: a numeric address,
 /// localhost, or one of `hosts`; with or without a port.
 bool IsOwnHost(std::string_view host, const std::vector<std::string>& hosts);
+
+/// Answers with a page, under the pages' policy; with 400 where the Host is not ours, as below.
+void ServePage(const Request& request, Reply& reply, std::string_view html,
+               const std::vector<std::string>& hosts);
 
 /// Adds / and the parts. The daemon's /stats must answer ?format=json.
 /// `hosts`: names besides numeric addresses and localhost that a browser may have asked for. Others

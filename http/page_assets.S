@@ -19,6 +19,8 @@ asset simplequeue_html, simplequeue.html
 asset simplequeue_js, simplequeue.js
 asset stats_html, stats.html
 asset stats_js, stats.js
+asset tasks_html, tasks.html
+asset tasks_js, tasks.js
 asset common_js, common.js
 asset chart_js, chart.js
 asset tail_js, tail.js

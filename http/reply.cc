@@ -166,10 +166,11 @@ void Reply::HoldUntil(std::uint64_t mark) {
 PendingReply Reply::Defer() {
   assert(!answered_);
   answered_ = true;
-  return PendingReply(connection_);
+  return {connection_, request_.is_head()};
 }
 
-PendingReply::PendingReply(Connection* connection) : connection_(connection) {
+PendingReply::PendingReply(Connection* connection, bool is_head)
+    : connection_(connection), is_head_(is_head) {
   connection_->pending_ = this;
 }
 
@@ -179,6 +180,7 @@ PendingReply& PendingReply::operator=(PendingReply&& other) noexcept {
   if (this == &other) return *this;
   GiveUp();
   connection_ = std::exchange(other.connection_, nullptr);
+  is_head_ = other.is_head_;
   hold_until_ = std::exchange(other.hold_until_, 0);
   if (connection_ != nullptr) connection_->pending_ = this;
   return *this;
@@ -198,7 +200,7 @@ void PendingReply::Send(int status, std::string_view content_type, std::string_v
   Connection* const connection = std::exchange(connection_, nullptr);
   const std::uint64_t mark = std::exchange(hold_until_, 0);
   if (mark > connection->server_.released_) connection->HoldUntil(mark, nullptr);
-  connection->SendPending(status, content_type, body, extra_headers);
+  connection->SendPending(status, content_type, body, extra_headers, is_head_);
 }
 
 }  // namespace rivulet

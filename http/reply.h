@@ -48,7 +48,8 @@ class Reply {
   /// messages of the client are read and dropped.
   bool WebSocket(std::unique_ptr<StreamSource> source, std::unique_ptr<WebSocketListener> listener,
                  const WebSocketLimits& limits);
-  /// The answer comes later. The connection serves no further request until then.
+  /// The answer comes later. The connection serves no further request until then. HEAD gets the
+  /// head of it.
   PendingReply Defer();
 
   /// The answer must not leave before Server::Release(mark): what it promises is not safe yet.
@@ -98,10 +99,11 @@ class PendingReply {
  private:
   friend class Connection;
   friend class Reply;
-  explicit PendingReply(Connection* connection);
+  PendingReply(Connection* connection, bool is_head);
   void GiveUp();
 
   Connection* connection_ = nullptr;
+  bool is_head_ = false;
   std::uint64_t hold_until_ = 0;
 };
 

@@ -5,7 +5,7 @@
 namespace rivulet {
 
 void Router::Add(MethodSet methods, std::string path, Handler handler) {
-  assert(Find(path) == nullptr);
+  assert(Find(path) == nullptr || Find(path)->path != path);
   auto route = std::make_unique<Route>();
   route->latency = &metrics_->AddHistogram("rivulet_http_request_duration_seconds",
                                            "Time from reading a request to writing its answer.",
@@ -27,11 +27,21 @@ void Router::AddOpen(MethodSet methods, std::string path, Handler handler) {
   routes_.back()->open = true;
 }
 
+void Router::AddPrefix(MethodSet methods, std::string prefix, Handler handler) {
+  Add(methods, std::move(prefix), std::move(handler));
+  routes_.back()->prefix = true;
+}
+
 Route* Router::Find(std::string_view path) {
+  Route* longest = nullptr;
   for (const auto& route : routes_) {
     if (route->path == path) return route.get();
+    const bool begins = route->prefix && path.starts_with(route->path);
+    if (begins && (longest == nullptr || route->path.size() > longest->path.size())) {
+      longest = route.get();
+    }
   }
-  return nullptr;
+  return longest;
 }
 
 std::string AllowValue(MethodSet methods) {

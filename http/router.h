@@ -26,6 +26,7 @@ struct Route {
   UploadOpener open_upload;             // may be empty
   LatencyHistogram* latency = nullptr;  // of the registry
   bool open = false;                    // answered without the token
+  bool prefix = false;                  // answers what is below its path, too
   std::uint32_t served_in_batch = 0;    // of the server: answers not yet observed in `latency`
 };
 
@@ -48,12 +49,16 @@ class Router {
       (self->*handler)(request, reply);
     });
   }
+  /// Answers every path that begins with `prefix` ("/tasks/") and has no route of its own. What
+  /// follows is in Request::path(), percent-decoded: it may hold anything, slashes too.
+  void AddPrefix(MethodSet methods, std::string prefix, Handler handler);
   /// The route, which was added before, takes chunked bodies as they come (http/upload.h).
   void AddUpload(std::string_view path, UploadOpener open);
   /// A route that needs no token.
   void AddOpen(MethodSet methods, std::string path, Handler handler);
 
-  /// nullptr when no route has exactly this path. O(routes), which are few.
+  /// The route of exactly this path, else the longest prefix that it begins with, else nullptr.
+  /// O(routes), which are few.
   Route* Find(std::string_view path);
   const std::vector<std::unique_ptr<Route>>& routes() const { return routes_; }
 

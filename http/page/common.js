@@ -137,9 +137,20 @@ export class Rows {
     }
   }
 
+  link(td, links) {
+    const key = JSON.stringify(links);
+    if (td.dataset.links === key) return;
+    td.dataset.links = key;
+    td.replaceChildren(...links.flatMap(({ text, href }) => {
+      const link = make('a', 'view', text);
+      link.href = href;
+      return [link, ' '];
+    }));
+  }
+
   fill(row, cells) {
     cells.forEach((cell, index) => {
-      const { text, className = '', action } = typeof cell === 'object' ? cell : { text: cell };
+      const { text, className = '', action, links } = typeof cell === 'object' ? cell : { text: cell };
       let td = row.children[index];
       if (!td) {
         td = row.appendChild(make(index === 0 ? 'th' : 'td'));
@@ -152,7 +163,11 @@ export class Rows {
       }
       const wanted = [this.numeric.includes(index) ? 'n' : '', className].filter(Boolean).join(' ');
       if (td.className !== wanted) td.className = wanted;
-      setText(action ? td.firstChild : td, text);
+      if (links) {
+        this.link(td, links);
+      } else {
+        setText(action ? td.firstChild : td, text);
+      }
     });
   }
 }

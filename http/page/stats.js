@@ -1,13 +1,16 @@
 // The page of a daemon without one of its own: every number of /stats and its change a second.
-import { askJson, byId, number, perSecond, Rate, Rows, watch } from './common.js';
+import { address, askJson, byId, make, number, perSecond, Rate, Rows, watch } from './common.js';
 
 const rows = new Rows(byId('stats'), [1, 2]);
 const rates = new Map();
 
-// Numbers and texts, those of objects within by "outer inner".
+// Numbers and texts, those of objects within by "outer inner", of lists by their names.
 function flat(value, name, out) {
   if (value !== null && typeof value === 'object') {
-    for (const [key, inner] of Object.entries(value)) flat(inner, name ? name + ' ' + key : key, out);
+    for (const [key, inner] of Object.entries(value)) {
+      const within = Array.isArray(value) && inner?.name ? inner.name : key;
+      flat(inner, name ? name + ' ' + within : within, out);
+    }
   } else if (value !== null) {
     out.push({ name, value });
   }
@@ -26,6 +29,16 @@ function cells({ name, value }) {
   ];
 }
 
+// A reader has a page of its tasks.
+function linkTasks() {
+  if (byId('tasks_link')) return;
+  const link = make('a', '', 'tasks');
+  link.id = 'tasks_link';
+  link.href = address('/tasks');
+  document.querySelector('footer').prepend(link, ' ');
+}
+
 watch(() => askJson('/stats', { format: 'json' }), (stats) => {
+  if (Array.isArray(stats.tasks)) linkTasks();
   rows.show(flat(stats, '', []), (entry) => entry.name, cells);
 }, () => rates.clear());

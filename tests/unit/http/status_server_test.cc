@@ -120,6 +120,24 @@ TEST_CASE("status server: routes of the program's own are served beside") {
   CHECK(f.Get("/tasks").body == "none\n");
 }
 
+TEST_CASE("status server: a prefix takes what no route has, decoded, the longest first") {
+  Fixture f;
+  const auto says = [](const char* who) {
+    return [who](const Request& request, Reply& reply) {
+      reply.Text(200, who + (" " + std::string(request.path())));
+    };
+  };
+  f.server->router().AddPrefix(kLooks, "/tasks/", says("task"));
+  f.server->router().AddPrefix(kLooks, "/tasks/own/", says("own"));
+  f.server->router().Add(kLooks, "/tasks/all", says("all"));
+  CHECK(f.Get("/tasks/all").body == "all /tasks/all");
+  CHECK(f.Get("/tasks/all2").body == "task /tasks/all2");
+  CHECK(f.Get("/tasks/").body == "task /tasks/");
+  CHECK(f.Get("/tasks/a%2Fb%20c:1,2?x=1").body == "task /tasks/a/b c:1,2");
+  CHECK(f.Get("/tasks/own/x").body == "own /tasks/own/x");
+  CHECK(f.Get("/tasks").code == 404);
+}
+
 TEST_CASE("status server: with a token everything but /ping wants it") {
   const TokenFile file("s3cret");
   auto values = At("127.0.0.1:0");
