@@ -17,7 +17,7 @@ endif
 
 # A daemon is DIR/main.cc; rivulet-journal is journal/main.cc.
 PROGRAMS := pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader rivulet-journal
-LIB_DIRS := base http journal bridge algorithms tasks pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader
+LIB_DIRS := base http journal bridge store algorithms tasks pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader
 main_dir = $(patsubst rivulet-%,%,$(1))
 
 # V=1 shows the commands.
@@ -67,13 +67,19 @@ LIB_OBJS := $(call objects_of,$(LIB_SRCS),$(JOIN),lib) $(patsubst %.S,$(BUILD)/o
 UNIT_OBJS := $(call objects_of,$(UNIT_SRCS),$(JOIN_TESTS),tests)
 PROGRAM_BINS := $(foreach p,$(PROGRAMS),$(if $(wildcard $(call main_dir,$(p))/main.cc),$(BIN)/$(p)))
 
+# Programs that are scripts: NAME from its source, with the version and where the headers are.
+SCRIPTS := $(BIN)/rivulet-new-task
+$(BIN)/rivulet-new-task: queuereader/new_task.sh base/version.h
+	@mkdir -p $(@D)
+	@sed 's|@VERSION@|$(VERSION)|; s|@INCLUDE@|$(CURDIR)|' $< >$@ && chmod +x $@
+
 .DEFAULT_GOAL := all
 .SECONDEXPANSION:
 # Objects are kept, so that a second make does nothing.
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all
-all: $(PROGRAM_BINS)  ## build the programs into build/bin
+all: $(PROGRAM_BINS) $(SCRIPTS)  ## build the programs into build/bin
 
 $(BUILD)/obj/%.o: %.cc Makefile
 	@mkdir -p $(@D)
@@ -217,23 +223,26 @@ UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
 INCLUDE := $(DESTDIR)$(PREFIX)/include/rivulet
 PKGCONFIG := $(DESTDIR)$(PREFIX)/share/pkgconfig
 # What a task in a shared object includes.
-TASK_HEADERS := base/status.h queuereader/task.h queuereader/task_args.h
+TASK_HEADERS := base/clock.h base/status.h store/store.h queuereader/task.h queuereader/task_args.h
 VERSION = $(shell sed -n 's/.*kVersion.*"\(.*\)".*/\1/p' base/version.h)
 .PHONY: install uninstall
 install: all  ## install under PREFIX (/usr/local), below DESTDIR when packaging
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(BASHCOMP) $(UNITS) \
-	  $(INCLUDE)/base $(INCLUDE)/queuereader $(PKGCONFIG)
+	  $(INCLUDE)/base $(INCLUDE)/queuereader $(INCLUDE)/store $(PKGCONFIG)
 	for h in $(TASK_HEADERS); do install -m 644 $$h $(INCLUDE)/$$h || exit 1; done
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' packaging/rivulet.pc.in \
 	  > $(PKGCONFIG)/rivulet.pc
 	install -m 755 $(PROGRAM_BINS) $(DESTDIR)$(PREFIX)/bin
+	sed 's|@VERSION@|$(VERSION)|; s|@INCLUDE@|$(PREFIX)/include/rivulet|' queuereader/new_task.sh \
+	  > $(DESTDIR)$(PREFIX)/bin/rivulet-new-task
+	chmod 755 $(DESTDIR)$(PREFIX)/bin/rivulet-new-task
 	install -m 644 $(wildcard man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
-	for p in $(PROGRAMS); do \
+	for p in $(PROGRAMS) rivulet-new-task; do \
 	  install -m 644 packaging/completions/rivulet.bash $(BASHCOMP)/$$p || exit 1; done
 	for u in packaging/systemd/*.service; do \
 	  sed 's|@BIN@|$(PREFIX)/bin|' $$u > $(UNITS)/$${u##*/} || exit 1; done
 uninstall:  ## remove what install put there
-	rm -f $(foreach p,$(PROGRAMS),$(DESTDIR)$(PREFIX)/bin/$(p) $(BASHCOMP)/$(p))
+	rm -f $(foreach p,$(PROGRAMS) rivulet-new-task,$(DESTDIR)$(PREFIX)/bin/$(p) $(BASHCOMP)/$(p))
 	rm -f $(patsubst man/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(wildcard man/*.1))
 	rm -rf $(INCLUDE) $(PKGCONFIG)/rivulet.pc
 	rm -f $(patsubst packaging/systemd/%,$(UNITS)/%,$(wildcard packaging/systemd/*.service))

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/units.h"
+
 namespace rivulet {
 namespace {
 
@@ -32,18 +34,29 @@ void DeclareReading(Options* declared, ReaderOptions* o) {
   declared
       ->Texts("source", &o->sources,
               "read messages from http://HOST:PORT (a simplequeue; several: as fail-over), "
-              "file:PATH (one a line) or - (standard input)")
+              "file:PATH (one a line; .gz and .zst too) or - (standard input)")
       .Metavar("SOURCE");
   declared
       ->Text("queuename", &o->queuename, "the queue to read, and the folder of its failed messages")
       .Metavar("NAME")
       .Check(CheckQueuename);
-  declared->Uint("mget-items", &o->mget_items, "messages to ask a queue for at once")
+  declared
+      ->Uint("mget-items", &o->mget_items,
+             "messages to ask a queue for at once; 0: one, by /get where lease is 0")
       .Metavar("N")
-      .Range(1, 100'000);
+      .Range(0, 100'000);
+  declared
+      ->Time("lease", &o->lease,
+             "take messages for so long, and prolong that while they are worked on; 0: take them "
+             "for good, as of the original simplequeue")
+      .Metavar("TIME");
+  declared
+      ->Text("auth-token-file", &o->auth_token_file,
+             "file with the token of the queues: sent as Authorization: Bearer TOKEN")
+      .Metavar("FILE");
   declared
       ->Time("sleeptime-queue-empty", &o->sleeptime_queue_empty,
-             "how long to wait before an empty queue is asked again")
+             "how long to wait before an empty queue that holds no long polls is asked again")
       .Metavar("TIME");
   declared
       ->Time("sleeptime-failed-queue", &o->sleeptime_failed_queue,
@@ -51,8 +64,8 @@ void DeclareReading(Options* declared, ReaderOptions* o) {
       .Metavar("TIME");
   declared
       ->Time("exit-when-empty", &o->exit_when_empty,
-             "end, with a summary, when the queue has been empty and nothing waited for its "
-             "retry for so long")
+             "end, with a summary, when the queue has been empty for so long, and nothing is "
+             "deferred or in flight there")
       .Metavar("TIME")
       .DefaultText("never");
 }
@@ -62,9 +75,37 @@ void DeclareTasks(Options* declared, const std::string& known, ReaderOptions* o)
   declared
       ->Texts("task", &o->tasks,
               fmt::format("run a task on every message: NAME or NAME:KEY=VALUE,KEY=VALUE with "
-                          "NAME one of {}, or the path of a shared object",
+                          "NAME one of {}; the path of a shared object; or exec:COMMAND, a program",
                           known))
       .Metavar("TASK");
+  declared
+      ->Text("preprocess", &o->preprocess,
+             "run this task first: it may alter the data that the others see, or drop the message")
+      .Metavar("TASK");
+  declared
+      ->Text("validate", &o->validate,
+             "run this task next: the messages that it drops are not processed")
+      .Metavar("TASK");
+  declared->Flag("isolate", &o->isolate,
+                 "run shared objects in a child process each: a crash costs one message a try");
+  declared
+      ->Time("task-timeout", &o->task_timeout,
+             "how long a task may take for a message; 0: for ever")
+      .Metavar("TIME");
+  declared
+      ->Bytes("task-memory", &o->task_memory_bytes,
+              "memory that a program, or an isolated task, may take")
+      .Metavar("SIZE")
+      .DefaultText("no bound");
+  declared
+      ->Text("store", &o->store,
+             "where tasks share state: memory: (this process, in its checkpoint)")
+      .Metavar("STORE");
+  AddOutputOptions(declared, &o->outputs);
+}
+
+void DeclareFailures(Options* declared, ReaderOptions* o) {
+  declared->Section("Failures");
   declared->Uint("max-tries", &o->max_tries, "how often a message is tried before it is given up")
       .Metavar("N")
       .Range(1, 1'000'000);
@@ -72,6 +113,10 @@ void DeclareTasks(Options* declared, const std::string& known, ReaderOptions* o)
       ->Time("requeue-delay", &o->requeue_delay,
              "how long a failed message waits for its next try, times the tries so far; files "
              "and standard input: 0s")
+      .Metavar("TIME");
+  declared
+      ->Time("sleeptime-requeue", &o->sleeptime_requeue,
+             "how long to pause after a message was requeued")
       .Metavar("TIME");
   declared
       ->Time("max-backoff", &o->max_backoff, "the longest pause after failures; 0s never pauses")
@@ -83,10 +128,35 @@ void DeclareTasks(Options* declared, const std::string& known, ReaderOptions* o)
       ->Text("failed-message-dir", &o->failed_message_dir,
              "set messages that are given up or malformed aside in DIR/QUEUENAME")
       .Metavar("DIR");
+  declared
+      ->Uint("failed-count", &o->failed_count, "number the files of messages set aside from here")
+      .Metavar("N");
+}
+
+void DeclareState(Options* declared, ReaderOptions* o) {
+  declared->Section("State");
+  declared
+      ->Text("checkpoint-dir", &o->checkpoint_dir,
+             "keep the tasks' state in DIR, with what was done: after a crash or a restart no "
+             "message counts twice, and none is missing")
+      .Metavar("DIR");
+  declared
+      ->Text("checkpoint-name", &o->checkpoint_name,
+             "the file's name, for several readers of one queue")
+      .Metavar("NAME")
+      .Check(CheckQueuename)
+      .DefaultText("the queue's");
+  declared
+      ->Text("checkpoint-every", &o->checkpoint_every,
+             "how often it is written: a time (500ms), or a number of messages, at least once a "
+             "second")
+      .Metavar("TIME|N")
+      .DefaultText("1s");
 }
 
 void DeclareReports(Options* declared, ReaderOptions* o) {
   declared->Section("Reports and process");
+  AddStatusServerOptions(declared, &o->status);
   declared->Flag("summary", &o->summary,
                  "print a summary at the end (always for files and --exit-when-empty)");
   declared->Text("summary-format", &o->summary_format, "print the summary as text or json")
@@ -94,9 +164,10 @@ void DeclareReports(Options* declared, ReaderOptions* o) {
       .OneOf({"text", "json"});
   declared->Time("stats-interval", &o->stats_interval, "log a line of progress so often; 0s: never")
       .Metavar("TIME");
+  declared->Flag("progress", &o->progress, "show a line of progress on a terminal");
   declared
       ->Text("heartbeat-file", &o->heartbeat_file,
-             "touch this file every ten seconds while the reader lives")
+             "touch this file every ten seconds while the reader works")
       .Metavar("FILE");
   declared
       ->Time("drain-timeout", &o->drain_timeout, "how long a stop may take to put messages back")
@@ -107,6 +178,8 @@ void DeclareReports(Options* declared, ReaderOptions* o) {
 constexpr char kExamples[] =
     "examples:\n"
     "  queuereader --source=http://127.0.0.1:8081 --task=count --stats-interval=10s\n"
+    "  queuereader --source=http://127.0.0.1:8081 --task='exec:python3 my_task.py' "
+    "--checkpoint-dir=state\n"
     "  queuereader --source=file:clicks.jsonl --task=moments:field=t,minus=hc --task=top:field=c\n";
 
 int CheckSources(const Options& declared, ReaderOptions* o) {
@@ -130,30 +203,76 @@ int CheckSources(const Options& declared, ReaderOptions* o) {
   if (o->reads_files && declared.given("exit-when-empty")) {
     return declared.Fail("--exit-when-empty is for queues; files and standard input have an end");
   }
+  if (o->reads_files && !o->auth_token_file.empty()) {
+    return declared.Fail(fmt::format("--auth-token-file={} is for queues: files need no token",
+                                     o->auth_token_file));
+  }
+  if (!o->reads_files && o->lease != Duration::zero() &&
+      o->lease < std::chrono::milliseconds(100)) {
+    return declared.Fail(fmt::format("--lease={} must be at least 100ms, or 0 to take for good",
+                                     FormatDuration(o->lease)));
+  }
   return 0;
+}
+
+int CheckState(const Options& declared, ReaderOptions* o) {
+  const std::string& every = o->checkpoint_every;
+  if (!every.empty()) {
+    const auto messages = ParseUint(every);
+    const auto time = ParseDuration(every);
+    if (messages.ok() && *messages > 0) {
+      o->checkpoint_messages = *messages;
+    } else if (!messages.ok() && time.ok() && *time >= std::chrono::milliseconds(10)) {
+      o->checkpoint_time = *time;
+    } else {
+      return declared.Fail(fmt::format(
+          "--checkpoint-every={} must be a time of at least 10ms such as 500ms, or a number of "
+          "messages",
+          every));
+    }
+  }
+  for (const char* name : {"checkpoint-every", "checkpoint-name"}) {
+    if (declared.given(name) && o->checkpoint_dir.empty()) {
+      return declared.Fail(fmt::format("--{} goes with --checkpoint-dir", name));
+    }
+  }
+  if (o->checkpoint_name.empty()) o->checkpoint_name = o->queuename;
+  if (o->store == "memory:") return 0;
+  return declared.Fail(
+      fmt::format("--store={} must be memory: (this version has no other)", o->store));
 }
 
 }  // namespace
 
 std::optional<int> ParseReaderOptions(Options* declared, int argc, const char* const* argv,
-                                      const std::string& known_tasks,
-                                      const std::vector<std::string>& default_tasks,
-                                      ReaderOptions* options) {
+                                      const std::string& known_tasks, ReaderOptions* options) {
+  const std::vector<std::string> default_tasks = std::move(options->tasks);
+  options->tasks.clear();
   DeclareReading(declared, options);
   DeclareTasks(declared, known_tasks, options);
+  DeclareFailures(declared, options);
+  DeclareState(declared, options);
   DeclareReports(declared, options);
   declared->Epilog(kExamples);
   if (auto code = declared->Parse(argc, argv)) return code;
   if (int code = CheckSources(*declared, options); code != 0) return code;
+  if (int code = CheckState(*declared, options); code != 0) return code;
+  if (Status status = CheckStatusServerOptions(options->status); !status.ok()) {
+    return declared->Fail(status.message());
+  }
   if (options->tasks.empty()) options->tasks = default_tasks;
   if (options->tasks.empty()) {
-    return declared->Fail(fmt::format(
-        "--task is missing: it must be one of {}, or the path of a shared object", known_tasks));
+    return declared->Fail(
+        fmt::format("--task is missing: it must be one of {}, the path of a "
+                    "shared object, or exec:COMMAND",
+                    known_tasks));
   }
   // Nothing else waits in a file's line: a failed message is tried again at once.
   if (options->reads_files && !declared->given("requeue-delay")) options->requeue_delay = {};
   bool exits = options->reads_files || declared->given("exit-when-empty");
-  if (exits || declared->given("summary-format")) options->summary = true;
+  if (!declared->given("summary") && (exits || declared->given("summary-format"))) {
+    options->summary = true;
+  }
   return std::nullopt;
 }
 

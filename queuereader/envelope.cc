@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::string_view kOurs[] = {"data", "tries", "retry_on", "started", "tasks_left"};
 constexpr int kMaxTries = 1'000'000;
-// The year 2255: not far beyond, nanoseconds since the epoch no longer fit in 64 bits.
-constexpr double kMaxUnixTime = 9.0e9;
+constexpr double kMaxUnixTime =
+    std::chrono::duration<double>(kMaxRetryOn.time_since_epoch()).count();
 
 Result<std::optional<WallTime>> ReadTime(const JsonValue& root, std::string_view name) {
   const JsonValue* value = FindMember(root, name);
@@ -68,26 +68,31 @@ std::size_t SkipValue(std::string_view text, std::size_t at) {
   return at;
 }
 
-struct RawMember {
-  std::string_view name;  // between the quotes, escapes as written
-  std::string_view value;
-};
+/// The values of a valid JSON object's members as bytes, in order: as many, and in the same order,
+/// as the parsed object has.
+class RawMembers {
+ public:
+  explicit RawMembers(std::string_view object)
+      : object_(object), at_(SkipSpace(object, SkipSpace(object, 0) + 1)) {}
 
-/// The members of a valid JSON object, as bytes.
-std::vector<RawMember> RawMembers(std::string_view object) {
-  std::vector<RawMember> members;
-  std::size_t at = SkipSpace(object, SkipSpace(object, 0) + 1);
-  while (at < object.size() && object[at] == '"') {
-    std::size_t name_end = SkipString(object, at);
-    std::string_view name = object.substr(at + 1, name_end - at - 2);
-    std::size_t value_at = SkipSpace(object, SkipSpace(object, name_end) + 1);
-    std::size_t value_end = SkipValue(object, value_at);
-    members.push_back({name, object.substr(value_at, value_end - value_at)});
-    at = SkipSpace(object, value_end);
-    if (at < object.size() && object[at] == ',') at = SkipSpace(object, at + 1);
+  /// The next one; requires that there is one.
+  void Next() {
+    std::size_t name_end = SkipString(object_, at_);
+    name_ = object_.substr(at_, name_end - at_);
+    std::size_t value_at = SkipSpace(object_, SkipSpace(object_, name_end) + 1);
+    std::size_t value_end = SkipValue(object_, value_at);
+    value_ = object_.substr(value_at, value_end - value_at);
+    at_ = SkipSpace(object_, SkipSpace(object_, value_end) + 1);
   }
-  return members;
-}
+  std::string_view name() const { return name_; }  // with its quotes, escapes as written
+  std::string_view value() const { return value_; }
+
+ private:
+  std::string_view object_;
+  std::size_t at_;
+  std::string_view name_;
+  std::string_view value_;
+};
 
 bool IsOurs(std::string_view name) {
   return std::find(std::begin(kOurs), std::end(kOurs), name) != std::end(kOurs);
@@ -113,6 +118,7 @@ void AppendTime(std::string* out, WallTime time) {
 
 Status ReadEnvelope(const JsonValue& root, Envelope* out) {
   out->wrapped = false;
+  out->root = &root;
   out->data = &root;
   out->tries = 0;
   out->retry_on.reset();
@@ -145,23 +151,22 @@ Status ReadEnvelope(const JsonValue& root, Envelope* out) {
 
 std::string_view DataText(std::string_view message, const Envelope& envelope) {
   if (!envelope.wrapped) return Trimmed(message);
-  for (const RawMember& member : RawMembers(message)) {
-    if (member.name == "data") return member.value;
+  RawMembers raw(message);
+  for (const auto& member : envelope.root->GetObject()) {
+    raw.Next();
+    // Not by the bytes of its name, which may be written with escapes, or stand there twice.
+    if (&member.value == envelope.data) return raw.value();
   }
   return {};
 }
 
 std::string WriteEnvelope(std::string_view message, const Envelope& envelope, const Retry& retry) {
   std::string out = "{\"data\":";
-  std::string_view data = DataText(message, envelope);
-  if (data.empty()) {
-    AppendJson(&out, *envelope.data);  // the name was written with escapes
-  } else {
-    out += data;
-  }
-  fmt::format_to(std::back_inserter(out), ",\"tries\":{},\"retry_on\":", retry.tries);
+  out += DataText(message, envelope);
+  fmt::format_to(std::back_inserter(out),
+                 ",\"tries\":{},\"retry_on\":", std::clamp(retry.tries, 0, kMaxTries));
   if (retry.retry_on) {
-    AppendTime(&out, *retry.retry_on);
+    AppendTime(&out, std::min(*retry.retry_on, kMaxRetryOn));
   } else {
     out += "null";
   }
@@ -173,11 +178,12 @@ std::string WriteEnvelope(std::string_view message, const Envelope& envelope, co
     AppendJsonString(&out, retry.tasks_left[i]);
   }
   out += ']';
-  if (envelope.wrapped) {
-    for (const RawMember& member : RawMembers(message)) {
-      if (IsOurs(member.name)) continue;
-      fmt::format_to(std::back_inserter(out), ",\"{}\":{}", member.name, member.value);
-    }
+  if (!envelope.wrapped) return out += '}';
+  RawMembers raw(message);
+  for (const auto& member : envelope.root->GetObject()) {
+    raw.Next();
+    if (IsOurs(JsonText(member.name))) continue;
+    fmt::format_to(std::back_inserter(out), ",{}:{}", raw.name(), raw.value());
   }
   return out += '}';
 }

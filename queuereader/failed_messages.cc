@@ -67,10 +67,11 @@ bool IsDirectory(const std::string& path) {
 
 }  // namespace
 
-FailedMessages::FailedMessages(std::string directory, const std::string& queuename)
-    : parent_(std::move(directory)) {
-  while (parent_.size() > 1 && parent_.ends_with('/')) parent_.pop_back();
-  directory_ = parent_ + "/" + queuename;
+FailedMessages::FailedMessages(std::string directory, const std::string& queuename,
+                               std::uint64_t failed_count)
+    : number_(failed_count), written_(failed_count) {
+  while (directory.size() > 1 && directory.ends_with('/')) directory.pop_back();
+  directory_ = directory + "/" + queuename;
 }
 
 Status FailedMessages::Check() const {
@@ -100,30 +101,33 @@ Status FailedMessages::MakeDirectory() {
   return {};
 }
 
+Status FailedMessages::WriteTemporary(std::string_view message, const std::string& path) {
+  File file(path, O_WRONLY | O_CREAT | O_TRUNC);
+  if (file.fd() < 0) return IoError("cannot create " + path, errno);
+  Status status = WriteAll(file.fd(), message, path);
+  if (status.ok() && fsync(file.fd()) != 0) status = IoError("cannot sync " + path, errno);
+  if (!status.ok()) unlink(path.c_str());
+  return status;
+}
+
 Status FailedMessages::Write(std::string_view message, bool malformed, WallTime now,
                              std::string* path) {
+  const std::lock_guard lock(mutex_);
   if (Status status = MakeDirectory(); !status.ok()) return status;
   std::string temporary = fmt::format("{}/.{}.tmp", directory_, getpid());
-  {
-    File file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-    if (file.fd() < 0) return IoError("cannot create " + temporary, errno);
-    Status status = WriteAll(file.fd(), message, temporary);
-    if (status.ok() && fsync(file.fd()) != 0) status = IoError("cannot sync " + temporary, errno);
-    if (!status.ok()) {
-      unlink(temporary.c_str());
-      return status;
-    }
-  }
+  if (Status status = WriteTemporary(message, temporary); !status.ok()) return status;
   // link(2) and not rename(2): a name that is taken, by an earlier process with our id, is kept.
   int error = EEXIST;
   while (error == EEXIST) {
-    *path = fmt::format("{}/{}.{}.{}.{}", directory_, Stamp(now), getpid(), ++written_,
+    *path = fmt::format("{}/{}.{}.{}.{}", directory_, Stamp(now), getpid(), ++number_,
                         malformed ? "malformed" : "json");
     error = link(temporary.c_str(), path->c_str()) == 0 ? 0 : errno;
   }
   unlink(temporary.c_str());
   if (error != 0) return IoError("cannot create " + *path, error);
-  return SyncDirectory(directory_);
+  if (Status status = SyncDirectory(directory_); !status.ok()) return status;
+  written_.fetch_add(1, std::memory_order_relaxed);
+  return {};
 }
 
 }  // namespace rivulet

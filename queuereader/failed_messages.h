@@ -2,11 +2,15 @@
 //
 // DIR/QUEUENAME/YYYYMMDD-HHMMSS.PID.N.json holds a message that was given up, as the envelope that
 // can be put back into a queue; .malformed holds the bytes of what was no valid message. A file
-// appears whole or not at all (written under a dot name, synced, renamed, its folder synced) and no
+// appears whole or not at all (written under a dot name, synced, linked, its folder synced) and no
 // file is ever written over.
+//
+// Thread: any; a Write() takes as long as the disk does.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -17,8 +21,9 @@ namespace rivulet {
 
 class FailedMessages {
  public:
-  /// Nothing is created before the first message.
-  FailedMessages(std::string directory, const std::string& queuename);
+  /// Nothing is created before the first message, whose N is `failed_count` + 1.
+  FailedMessages(std::string directory, const std::string& queuename,
+                 std::uint64_t failed_count = 0);
 
   /// OK when a message could be written now. Creates nothing: for the start, so that a wrong option
   /// is told then and not by a loss later.
@@ -27,15 +32,18 @@ class FailedMessages {
   Status Write(std::string_view message, bool malformed, WallTime now, std::string* path);
 
   const std::string& directory() const { return directory_; }
-  std::uint64_t written() const { return written_; }
+  /// Messages set aside, the `failed_count` of the start among them.
+  std::uint64_t written() const { return written_.load(std::memory_order_relaxed); }
 
  private:
   Status MakeDirectory();
+  Status WriteTemporary(std::string_view message, const std::string& path);
 
-  std::string parent_;
   std::string directory_;
-  bool made_ = false;
-  std::uint64_t written_ = 0;
+  std::mutex mutex_;      // one Write() at a time: the temporary name is shared
+  bool made_ = false;     // guarded by mutex_
+  std::uint64_t number_;  // guarded by mutex_: of the last file name tried
+  std::atomic<std::uint64_t> written_;
 };
 
 }  // namespace rivulet

@@ -1,179 +1,400 @@
 #include "queuereader/file_source.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
 #include <utility>
+
+#include "base/log.h"
+#include "bridge/file_input.h"
+#include "bridge/line_cutter.h"
+#include "queuereader/file_account.h"
+#include "queuereader/saved_file.h"
 
 namespace rivulet {
 namespace {
 
-constexpr std::size_t kBlockBytes = std::size_t{256} << 10;
 constexpr std::size_t kMaxLineBytes = std::size_t{64} << 20;
-// Beyond, requeued messages are fetched before the rest of the input: their memory is bounded.
-constexpr std::size_t kMaxRequeued = 10'000;
-constexpr std::size_t kRequeuedBatch = 100;
+constexpr std::size_t kBatchLines = 10'000;
+constexpr std::size_t kBatchRetries = 100;
+// Beyond, retries go before the rest of the input: their memory is bounded.
+constexpr std::size_t kMaxRetries = 10'000;
+constexpr Duration kQuietInput = std::chrono::milliseconds(250);
+constexpr std::uint64_t kFormat = 0x31'72'73'65'6c'69'66'20ULL;  // " filesr1"
 
-bool Readable(int fd) {
-  pollfd poll_fd{fd, POLLIN, 0};
-  return poll(&poll_fd, 1, 0) != 0;
-}
+class FileSource final : public Source {
+ public:
+  FileSource(EventLoop& loop, const Clock& clock, std::vector<std::string> paths)
+      : loop_(loop),
+        clock_(clock),
+        paths_(std::move(paths)),
+        files_(paths_.size()),
+        lines_(kMaxLineBytes),
+        timer_(loop, [this] { OnTimer(); }),
+        alive_(std::make_shared<bool>(true)) {}
+  ~FileSource() override { *alive_ = false; }
+  FileSource(const FileSource&) = delete;
+  FileSource& operator=(const FileSource&) = delete;
 
-}  // namespace
-
-FileSource::FileSource(EventLoop& loop, std::vector<std::string> paths)
-    : loop_(loop), paths_(std::move(paths)), alive_(std::make_shared<bool>(true)) {}
-
-FileSource::~FileSource() {
-  *alive_ = false;
-  Close();
-}
-
-Result<std::unique_ptr<FileSource>> FileSource::Open(EventLoop& loop,
-                                                     std::vector<std::string> paths) {
-  auto source = std::make_unique<FileSource>(loop, std::move(paths));
-  for (const std::string& path : source->paths_) {
-    if (path != "-" && access(path.c_str(), R_OK) != 0) return IoError(path, errno);
+  Status Look();
+  void Listen(Events events) override { events_ = std::move(events); }
+  void Fetch() override {
+    fetching_ = true;
+    Schedule();
   }
-  if (Status status = source->OpenNext(); !status.ok()) return status;
-  return source;
-}
-
-Status FileSource::OpenNext() {
-  const std::string& path = paths_[current_];
-  if (path == "-") {
-    fd_ = STDIN_FILENO;
-    return {};
+  bool CancelFetch() override {
+    fetching_ = false;
+    timer_.Cancel();
+    return true;
   }
-  fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd_ < 0) return IoError(path, errno);
-  struct stat info {};
-  if (fstat(fd_, &info) == 0 && S_ISDIR(info.st_mode)) return IoError(path, EISDIR);
+  void Settle(std::vector<Settlement> settlements) override;
+  void Touch(std::uint32_t, std::vector<std::string>) override {}
+  void AskDrained(std::function<void(bool)> answer) override {
+    loop_.Post([answer = std::move(answer)] { answer(true); });
+  }
+  bool leases() const override { return false; }
+  Duration lease() const override { return {}; }
+  bool keeps_requeued() const override { return false; }
+  std::size_t unsettled() const override { return unsettled_; }
+  std::vector<std::string> Abandon() override;
+  std::string origin_name(std::uint32_t origin) const override {
+    return FileInputName(paths_[origin]);
+  }
+  std::size_t origins() const override { return paths_.size(); }
+  std::string Save() const override;
+  Status Load(std::string_view saved) override;
+  double fraction() const override;
+  std::string name() const override;
+
+ private:
+  void Schedule();
+  void OnTimer();
+  /// Takes the next step of a Fetch(): a batch, or a piece of a file.
+  void Step();
+  bool CutLines();
+  void ReadPiece();
+  void AwaitInput();
+  Status BeginAt(const SavedFile& start, const SavedFile& last, bool last_anew);
+  Status OpenNext();
+  void Fail(const Status& status);
+  bool FetchRetries();
+  void FetchEnd();
+  void Deliver(Batch batch);
+
+  EventLoop& loop_;
+  const Clock& clock_;
+  std::vector<std::string> paths_;
+  std::vector<SavedFile> files_;
+  std::size_t next_ = 0;     // file to open
+  std::uint64_t begin_ = 0;  // where in it
+  std::unique_ptr<FileInput> input_;
+  LineCutter lines_;
+  bool ending_ = false;  // the bytes of the file are at their end, its last line may be open
+  std::uint64_t bytes_before_ = 0;  // of files that were read
+  std::size_t last_lines_ = 0;      // of the batch before
+  Status failed_;
+  FileAccount account_;
+
+  bool fetching_ = false;
+  bool scheduled_ = false;
+  bool quiet_ = false;  // the input has brought nothing for kQuietInput
+  std::size_t unsettled_ = 0;
+  Timer timer_;
+  Events events_;
+  std::shared_ptr<bool> alive_;
+};
+
+Status FileSource::Look() {
+  for (std::size_t i = 0; i < paths_.size(); ++i) {
+    const std::string& path = paths_[i];
+    struct stat about {};
+    const bool there = path == "-"
+                           ? fstat(STDIN_FILENO, &about) == 0
+                           : stat(path.c_str(), &about) == 0 && access(path.c_str(), R_OK) == 0;
+    if (!there) return IoError(FileInputName(path), errno);
+    if (S_ISDIR(about.st_mode)) return IoError(FileInputName(path), EISDIR);
+    files_[i].index = i;
+    files_[i].path = path;
+    files_[i].regular = S_ISREG(about.st_mode);
+    files_[i].size_bytes = static_cast<std::uint64_t>(about.st_size);
+  }
   return {};
 }
 
-void FileSource::Close() {
-  watcher_.reset();
-  if (fd_ > STDIN_FILENO) close(fd_);
-  fd_ = -1;
-}
-
-void FileSource::Fetch() {
+void FileSource::Schedule() {
+  if (scheduled_) return;
+  scheduled_ = true;
   loop_.Post([this, alive = alive_] {
-    if (*alive) Read();
+    if (!*alive) return;
+    scheduled_ = false;
+    Step();
   });
 }
 
-void FileSource::Read() {
-  if (requeued_.size() >= kMaxRequeued) return FetchRequeued();
-  while (fd_ >= 0) {
-    if (!Readable(fd_)) {
-      // Only what can keep us waiting is watched: epoll takes no regular file.
-      watcher_ = std::make_unique<IoWatcher>(loop_, fd_, [this](bool, bool) {
-        watcher_->Watch(false, false);
-        Fetch();
-      });
-      return watcher_->Watch(true, false);
-    }
-    if (ReadBlock()) return;
-  }
-  FetchRequeued();
+void FileSource::OnTimer() {
+  quiet_ = input_ != nullptr;
+  Schedule();
 }
 
-bool FileSource::ReadBlock() {
-  std::string block(partial_.size() + kBlockBytes, '\0');
-  std::copy(partial_.begin(), partial_.end(), block.begin());
-  ssize_t n = read(fd_, block.data() + partial_.size(), kBlockBytes);
-  if (n < 0 && errno == EINTR) return false;
-  if (n < 0) {
-    Fail(IoError(paths_[current_], errno));
-    return true;
-  }
-  block.resize(partial_.size() + static_cast<std::size_t>(n));
-  if (n > 0) return CutLines(std::move(block), false);
-  partial_.clear();
-  Close();
-  if (++current_ < paths_.size()) {
-    if (Status status = OpenNext(); !status.ok()) {
-      Fail(std::move(status));
-      return true;
+void FileSource::Step() {
+  if (!fetching_) return;
+  const bool all_read = !failed_.ok() || (!input_ && next_ == paths_.size());
+  if (quiet_ || all_read || account_.waiting() >= kMaxRetries) {
+    quiet_ = false;
+    if (FetchRetries()) return;
+    if (all_read) return FetchEnd();
+    if (account_.waiting() >= kMaxRetries) {
+      return timer_.Start(*account_.first_due() - clock_.Now());
     }
   }
-  return CutLines(std::move(block), true);
+  if (CutLines() || !failed_.ok()) return;
+  ReadPiece();
 }
 
-bool FileSource::CutLines(std::string block, bool at_end) {
+bool FileSource::CutLines() {
+  if (!input_) return false;
   Batch batch;
-  std::size_t begin = 0;
-  while (begin < block.size()) {
-    std::size_t newline = block.find('\n', begin);
-    if (newline == std::string::npos && !at_end) break;
-    std::size_t end = std::min(newline, block.size());
-    std::size_t size = end - begin;
-    if (size > 0 && block[end - 1] == '\r') --size;
-    if (size > 0) batch.messages.push_back({begin, size, 0, false});
-    begin = std::min(end + 1, block.size());
-  }
-  partial_.assign(block, begin);
-  if (partial_.size() > kMaxLineBytes) {
-    Fail({StatusCode::kTooLarge, fmt::format("{}: a line is longer than 64MiB", paths_[current_])});
-    return true;
+  const auto origin = static_cast<std::uint32_t>(next_ - 1);
+  std::string_view line;
+  while (batch.messages.size() < kBatchLines) {
+    auto found = lines_.Next(&line);
+    if (found == LineCutter::Found::kNothing && ending_) {
+      found = lines_.End(&line);
+      ending_ = false;
+      bytes_before_ += input_->position_bytes();
+      input_.reset();
+    }
+    if (found == LineCutter::Found::kNothing) break;
+    if (found == LineCutter::Found::kTooLong) {
+      Fail({StatusCode::kTooLarge,
+            fmt::format("{}: a line of {} bytes, which ends at byte {}, is longer than 64MiB",
+                        FileInputName(paths_[origin]), lines_.too_long_bytes(), lines_.offset())});
+      break;
+    }
+    const LinePlace place{origin, lines_.offset()};
+    const std::uint64_t begin = place.offset - line.size() - (input_ ? 1 : 0);
+    if (line.back() == '\r') line.remove_suffix(1);
+    if (line.empty() || !account_.Read(place, begin)) continue;
+    Delivery message;
+    message.offset = batch.bytes.size();
+    message.size = line.size();
+    message.origin = origin;
+    message.place = place.offset;
+    if (batch.bytes.empty()) {
+      batch.bytes.reserve(line.size() + lines_.rest_bytes());
+      batch.messages.reserve(last_lines_);
+    }
+    batch.bytes += line;
+    batch.messages.push_back(message);
   }
   if (batch.messages.empty()) return false;
-  batch.bytes = std::move(block);
+  last_lines_ = batch.messages.size();
   Deliver(std::move(batch));
   return true;
 }
 
-void FileSource::FetchRequeued() {
-  Batch batch;
-  while (!requeued_.empty() && batch.messages.size() < kRequeuedBatch) {
-    batch.messages.push_back({batch.bytes.size(), requeued_.front().size(), 0, true});
-    batch.bytes += requeued_.front();
-    requeued_.pop_front();
+void FileSource::ReadPiece() {
+  if (!input_) {
+    if (next_ == paths_.size()) return Schedule();
+    if (Status status = OpenNext(); !status.ok()) Fail(status);
+    return Schedule();
   }
-  if (batch.messages.empty()) batch.state = Batch::State::kEnded;
+  const auto piece = input_->Read();
+  if (!piece.ok()) return Fail(piece.status());
+  if (piece->state == FileInput::Piece::State::kWait) return AwaitInput();
+  ending_ = piece->state == FileInput::Piece::State::kEnd;
+  lines_.Give(piece->bytes);
+  // Most pieces hold a line; one that does not gives way to what else the loop has to do.
+  if (!CutLines()) Schedule();
+}
+
+void FileSource::AwaitInput() {
+  input_->WhenReadable([this] {
+    timer_.Cancel();
+    Schedule();
+  });
+  if (auto due = account_.first_due()) {
+    timer_.Start(std::max<Duration>(kQuietInput, *due - clock_.Now()));
+  }
+}
+
+Status FileSource::OpenNext() {
+  const std::size_t file = next_++;
+  auto input = FileInput::Open(loop_, paths_[file]);
+  if (!input.ok()) return input.status();
+  if (Status status = (*input)->Skip(begin_); !status.ok()) return status;
+  input_ = std::move(*input);
+  files_[file].Describe(*input_);
+  lines_ = LineCutter(kMaxLineBytes, begin_);
+  begin_ = 0;
+  return {};
+}
+
+void FileSource::Fail(const Status& status) {
+  failed_ = status;
+  input_.reset();
+  Schedule();
+}
+
+bool FileSource::FetchRetries() {
+  Batch batch;
+  const MonoTime now = clock_.Now();
+  while (batch.messages.size() < kBatchRetries) {
+    const FileAccount::Retry* retry = account_.TakeRetry(now);
+    if (!retry) break;
+    Delivery message;
+    message.offset = batch.bytes.size();
+    message.size = retry->body.size();
+    message.origin = retry->line.file;
+    message.place = retry->line.offset;
+    message.requeued = true;
+    batch.bytes += retry->body;
+    batch.messages.push_back(message);
+  }
+  if (batch.messages.empty()) return false;
+  Deliver(std::move(batch));
+  return true;
+}
+
+void FileSource::FetchEnd() {
+  if (auto due = account_.first_due()) return timer_.Start(*due - clock_.Now());
+  Batch batch;
+  batch.state = Batch::State::kEnded;
+  if (!failed_.ok()) {
+    // What was read before is run before it is told; Settle() comes back here.
+    if (account_.in_hand() > 0) return;
+    batch.state = Batch::State::kFailed;
+    batch.status = failed_;
+  }
   Deliver(std::move(batch));
 }
 
 void FileSource::Deliver(Batch batch) {
   if (!batch.messages.empty()) batch.state = Batch::State::kMessages;
+  fetching_ = false;
+  timer_.Cancel();
   events_.fetched(std::move(batch));
 }
 
-void FileSource::Fail(Status status) {
-  Batch batch;
-  batch.state = Batch::State::kFailed;
-  batch.status = std::move(status);
-  events_.fetched(std::move(batch));
-}
-
-void FileSource::Requeue(std::uint32_t, std::string body) {
-  requeued_.push_back(std::move(body));
-  loop_.Post([this, alive = alive_] {
-    if (*alive) events_.requeued();
+void FileSource::Settle(std::vector<Settlement> settlements) {
+  std::vector<std::uint64_t> tokens;
+  tokens.reserve(settlements.size());
+  const MonoTime now = clock_.Now();
+  for (Settlement& settlement : settlements) {
+    tokens.push_back(settlement.token);
+    account_.Settle(std::move(settlement), now);
+  }
+  unsettled_ += tokens.size();
+  loop_.Post([this, alive = alive_, tokens = std::move(tokens)] {
+    for (std::uint64_t token : tokens) {
+      if (!*alive || unsettled_ == 0) return;
+      --unsettled_;
+      events_.settled(token, Settled::kDone, {});
+    }
   });
+  // A Fetch() may wait for this: at the end, or for its input.
+  if (fetching_) Schedule();
 }
 
-std::vector<std::string> FileSource::TakePending() {
-  std::vector<std::string> bodies(std::make_move_iterator(requeued_.begin()),
-                                  std::make_move_iterator(requeued_.end()));
-  requeued_.clear();
-  return bodies;
+std::vector<std::string> FileSource::Abandon() {
+  unsettled_ = 0;
+  CancelFetch();
+  return account_.Abandon();
+}
+
+std::string FileSource::Save() const {
+  std::string bytes;
+  PutUint64(&bytes, kFormat);
+  for (const LinePlace& place : {account_.last(), account_.start()}) {
+    SavedFile file = files_[place.file];
+    file.offset = file.regular ? place.offset : 0;
+    PutSavedFile(&bytes, file);
+  }
+  account_.SaveLines(&bytes);
+  account_.SaveRetries(&bytes, clock_.Now(), clock_.WallNow());
+  return bytes;
+}
+
+Status FileSource::Load(std::string_view saved) {
+  Status corrupt(StatusCode::kCorrupt, "the place in " + name() + " is not what was saved");
+  ByteReader bytes(saved);
+  if (bytes.Uint64() != kFormat) return corrupt;
+  const SavedFile last = TakeSavedFile(&bytes);
+  const SavedFile start = TakeSavedFile(&bytes);
+  if (!bytes.ok() || start.index > last.index) return corrupt;
+  const auto known = IsAmong(paths_, last);
+  if (!known.ok()) return known.status();
+
+  LinePlace place;
+  std::vector<bool> anew(paths_.size(), true);
+  if (*known) {
+    const auto offset = WhereToGoOn(loop_, last);
+    if (!offset.ok()) return offset.status();
+    place = {static_cast<std::uint32_t>(last.index), *offset};
+    next_ = last.index;
+    begin_ = *offset;
+    if (*offset > 0) files_[next_] = last;
+    std::fill_n(anew.begin(), next_, false);
+    anew[next_] = *offset == 0;
+    if (Status status = BeginAt(start, last, *offset == 0); !status.ok()) return status;
+  }
+  if (!account_.LoadLines(&bytes, place) ||
+      !account_.LoadRetries(&bytes, clock_.Now(), clock_.WallNow(), anew) || !bytes.Finished()) {
+    return corrupt;
+  }
+  for (std::size_t i = 0; i < next_; ++i) bytes_before_ += files_[i].size_bytes;
+  return {};
+}
+
+Status FileSource::BeginAt(const SavedFile& start, const SavedFile& last, bool last_anew) {
+  if (start.index == last.index) {
+    if (!last_anew) begin_ = start.offset;
+    return {};
+  }
+  // Lines of an earlier file were overtaken, and are still to be run.
+  const auto there = IsAmong(paths_, start);
+  if (!there.ok()) return there.status();
+  const auto offset = *there ? WhereToGoOn(loop_, start) : Result<std::uint64_t>(std::uint64_t{0});
+  if (!offset.ok()) return offset.status();
+  if (*offset != start.offset) {
+    return {StatusCode::kCorrupt,
+            fmt::format("{} is another file, and some lines of the one before are still to be run: "
+                        "bring it back, or remove the checkpoint to begin anew",
+                        start.path)};
+  }
+  next_ = start.index;
+  begin_ = start.offset;
+  files_[next_] = start;
+  return {};
+}
+
+double FileSource::fraction() const {
+  std::uint64_t all = 0;
+  for (const SavedFile& file : files_) {
+    if (!file.regular) return -1;
+    all += file.size_bytes;
+  }
+  const std::uint64_t read = bytes_before_ + (input_ ? input_->position_bytes() : 0);
+  return all == 0 ? 1 : std::min(1.0, static_cast<double>(read) / static_cast<double>(all));
 }
 
 std::string FileSource::name() const {
   std::string all;
-  for (const std::string& path : paths_) {
-    all += (all.empty() ? "" : ", ") + (path == "-" ? "standard input" : path);
-  }
+  for (const std::string& path : paths_) all += (all.empty() ? "" : ", ") + FileInputName(path);
   return all;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> OpenFileSource(EventLoop& loop, const Clock& clock,
+                                               std::vector<std::string> paths) {
+  if (paths.empty()) return InvalidArgument("no file to read");
+  auto source = std::make_unique<FileSource>(loop, clock, std::move(paths));
+  if (Status status = source->Look(); !status.ok()) return status;
+  return std::unique_ptr<Source>(std::move(source));
 }
 
 }  // namespace rivulet

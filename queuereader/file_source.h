@@ -1,12 +1,22 @@
-// Messages from files or standard input, one a line, in order; then the end.
+// Messages from files or standard input, one a line, in order; then the end. Files may be gzip or
+// zstd, which is told by their first bytes.
 //
 // Empty lines are skipped, a carriage return before the newline is cut off, the last line needs no
 // newline. Standard input may be a pipe or a terminal: waiting for it leaves the loop free. What is
-// requeued is kept in memory and fetched again after the input's end, or earlier where much of it
-// has gathered. A line longer than 64 MiB fails the source.
+// requeued is kept in memory and fetched again after the input's end, or earlier where 10,000 have
+// gathered, or where the input has brought nothing for 250 ms. A delay is waited for, but not
+// while there is something else to read.
+//
+// A file that is damaged, cannot be read or has a line longer than 64 MiB is read up to there, and
+// no file behind it: the source has failed, which Fetch() tells once all before is settled.
+//
+// Save() names for the file in hand where the last settled line ended, and holds what is to be
+// tried again; so a reader that is killed goes on there, and no line is run twice. A file that has
+// grown is read on; one with another beginning (of 1 KiB), or another path, from its beginning,
+// which is logged; one that has become shorter refuses the start. Standard input has no place to go
+// on from: what is read is gone.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,45 +26,9 @@
 
 namespace rivulet {
 
-class FileSource final : public Source {
- public:
-  /// `paths`: "-" is standard input; they are read one after the other. Opens the first at once, so
-  /// that a missing one is told by Open().
-  static Result<std::unique_ptr<FileSource>> Open(EventLoop& loop, std::vector<std::string> paths);
-  /// By Open() alone.
-  FileSource(EventLoop& loop, std::vector<std::string> paths);
-  ~FileSource() override;
-
-  void Listen(Events events) override { events_ = std::move(events); }
-  void Fetch() override;
-  void Requeue(std::uint32_t origin, std::string body) override;
-  /// Reading the line has finished it: a file keeps no account of what was done.
-  void Finish(const Delivery&) override {}
-  bool keeps_requeued() const override { return false; }
-  std::size_t requeues_pending() const override { return 0; }
-  std::vector<std::string> TakePending() override;
-  std::string name() const override;
-
- private:
-  Status OpenNext();
-  void Close();
-  void Read();
-  /// True when a batch was delivered.
-  bool ReadBlock();
-  bool CutLines(std::string block, bool at_end);
-  void FetchRequeued();
-  void Deliver(Batch batch);
-  void Fail(Status status);
-
-  EventLoop& loop_;
-  std::vector<std::string> paths_;
-  std::size_t current_ = 0;
-  int fd_ = -1;
-  std::string partial_;  // the line that the last block began
-  std::deque<std::string> requeued_;
-  std::unique_ptr<IoWatcher> watcher_;
-  Events events_;
-  std::shared_ptr<bool> alive_;
-};
+/// `paths`: "-" is standard input; they are read one after the other. Each is looked at now, so
+/// that a missing one is told.
+Result<std::unique_ptr<Source>> OpenFileSource(EventLoop& loop, const Clock& clock,
+                                               std::vector<std::string> paths);
 
 }  // namespace rivulet

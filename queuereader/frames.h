@@ -1,7 +1,11 @@
-// Cuts the answer of a simplequeue's /mget into messages.
+// What simplequeues answer: messages of /mget, and what became of receipts.
+//
+// Pure, and safe with any bytes: what a message is said to be always lies within the answer.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -13,11 +17,37 @@ namespace rivulet {
 /// how many bytes the whole frames take; what follows is no whole frame. O(frames).
 std::size_t CutFrames(std::string_view answer, std::uint32_t origin, std::vector<Delivery>* out);
 
+/// The same of an answer under a lease (`RECEIPT ATTEMPTS BYTES\n`, the body, `\n`, for each).
+std::size_t CutLeases(std::string_view answer, std::uint32_t origin, std::vector<Delivery>* out);
+
 /// True when the answer begins as a framed one does.
 bool LooksFramed(std::string_view answer);
 
 /// Adds the lines of an answer that is not framed: of a queue that knows no `format=framed`. JSON
 /// holds no raw newline unless it was written for people to read.
 void CutLines(std::string_view answer, std::uint32_t origin, std::vector<Delivery>* out);
+
+/// The messages of an answer that took them out of their queue: framed, or lines. What is no whole
+/// frame in a `whole` answer is a message too, because it is nowhere else. Returns how many bytes
+/// became messages.
+std::size_t CutPopped(std::string_view answer, std::uint32_t origin, bool whole,
+                      std::vector<Delivery>* out);
+
+/// The number of a message that a receipt (QUEUE-ID-LEASE-EPOCH) is about, and its epoch: eight
+/// hexadecimal digits. Nothing for what is no receipt.
+struct ReceiptParts {
+  std::uint64_t id = 0;
+  std::uint32_t epoch = 0;
+};
+std::optional<ReceiptParts> ReadReceipt(std::string_view receipt);
+
+/// Batch::incarnation of a queue: from its X-Message-Ids ("lasting", or "of EPOCH"), or where it
+/// sends none from the epoch of its receipts.
+std::uint64_t ReadIncarnation(std::string_view message_ids, std::uint32_t epoch);
+
+/// The answer of /finish, /requeue, /bury and /touch: "VERB N", and the receipts that no longer
+/// hold, one a line, into `stale`, as views. False when it is no such answer. O(answer).
+bool ReadReceiptAnswer(std::string_view answer, std::string_view verb,
+                       std::vector<std::string_view>* stale);
 
 }  // namespace rivulet

@@ -6,89 +6,147 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdio>
+#include <algorithm>
+#include <cstring>
+#include <random>
 #include <utility>
 
-#include "queuereader/config.h"
+#include "base/log.h"
+#include "base/print.h"
+#include "base/token_file.h"
 #include "queuereader/file_source.h"
+#include "queuereader/introspection.h"
 #include "queuereader/queue_source.h"
+#include "queuereader/reader_progress.h"
+#include "queuereader/reports.h"
 #include "queuereader/stop_signals.h"
 #include "queuereader/summary.h"
+#include "queuereader/task_host.h"
+#include "store/memory_store.h"
 
 namespace rivulet {
 namespace {
 
-constexpr Duration kHeartbeatPeriod = std::chrono::seconds(10);
-
-Result<std::unique_ptr<Source>> OpenSource(EventLoop& loop, const Clock& clock,
-                                           const ReaderOptions& options) {
-  if (options.reads_files) {
-    auto files = FileSource::Open(loop, options.sources);
-    if (!files.ok()) return files.status();
-    return std::unique_ptr<Source>(std::move(*files));
-  }
-  auto queue = QueueSource::Open(
-      loop, clock,
-      {options.sources, options.queuename, options.mget_items, options.sleeptime_failed_queue});
-  if (!queue.ok()) return queue.status();
-  return std::unique_ptr<Source>(std::move(*queue));
+ReaderConfig MakeReaderConfig(const ReaderOptions& options) {
+  ReaderConfig config;
+  config.max_tries = static_cast<int>(options.max_tries);
+  config.requeue_delay = options.requeue_delay;
+  config.backoff.max = options.max_backoff;
+  return config;
 }
 
-RunnerConfig MakeRunnerConfig(const Options& declared, const ReaderOptions& options) {
+RunnerConfig MakeRunnerConfig(const std::string& program, const Options& declared,
+                              const ReaderOptions& options) {
   RunnerConfig config;
+  config.program = program;
+  config.reader = MakeReaderConfig(options);
   config.sleeptime_queue_empty = options.sleeptime_queue_empty;
   config.sleeptime_failed_queue = options.sleeptime_failed_queue;
+  config.sleeptime_requeue = options.sleeptime_requeue;
   config.drain_timeout = options.drain_timeout;
   if (declared.given("exit-when-empty")) config.exit_when_empty = options.exit_when_empty;
+  config.checkpoint_every = options.checkpoint_time;
+  config.checkpoint_messages = options.checkpoint_messages;
+  config.task_timeout = options.task_timeout;
   config.stop_requested = &StopSignals::requested;
   return config;
 }
 
-void TouchHeartbeat(const std::string& path) {
-  int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-  bool touched = fd >= 0 && futimens(fd, nullptr) == 0;
-  if (!touched) LogWarning("{}", IoError("cannot touch --heartbeat-file " + path, errno).message());
-  if (fd >= 0) close(fd);
+TaskEnvironment MakeTaskEnvironment(EventLoop& loop, const Clock& clock,
+                                    const ReaderOptions& options, const Outputs& outputs) {
+  TaskEnvironment environment;
+  environment.loop = &loop;
+  environment.clock = &clock;
+  environment.outputs = outputs.names();
+  environment.task_timeout = options.task_timeout;
+  environment.task_memory_bytes = options.task_memory_bytes;
+  if (options.isolate) environment.host_program = "/proc/self/exe";
+  environment.stop_requested = &StopSignals::requested;
+  return environment;
 }
 
-/// Logs progress and touches the heartbeat file, by timers.
-class Reports {
- public:
-  Reports(EventLoop& loop, const Clock& clock, const ReaderOptions& options, const Reader& reader)
-      : clock_(clock),
-        reader_(reader),
-        stats_(loop, [this] { LogProgress(); }),
-        heartbeat_(loop, [path = options.heartbeat_file] { TouchHeartbeat(path); }),
-        last_(clock.Now()) {
-    if (options.stats_interval > Duration::zero()) stats_.StartEvery(options.stats_interval);
-    if (options.heartbeat_file.empty()) return;
-    TouchHeartbeat(options.heartbeat_file);
-    heartbeat_.StartEvery(kHeartbeatPeriod);
+/// Errors name the option. `child_tasks` gets the names of those that run in a process of their
+/// own.
+Result<ReaderTasks> MakeTasks(const TaskRegistry& registry, const ReaderOptions& options,
+                              const TaskEnvironment& environment,
+                              std::vector<std::string>* child_tasks) {
+  ReaderTasks tasks;
+  auto all = registry.MakeAll(options.tasks, environment);
+  if (!all.ok()) return Status(all.status().code(), "--task: " + all.status().message());
+  tasks.all_tasks = std::move(*all);
+  for (std::size_t i = 0; i < options.tasks.size(); ++i) {
+    if (RunsInChild(options.tasks[i], environment)) {
+      child_tasks->push_back(tasks.all_tasks[i].name);
+    }
   }
-
- private:
-  void LogProgress() {
-    MonoTime now = clock_.Now();
-    std::uint64_t messages = reader_.counts().messages;
-    double seconds = std::chrono::duration<double>(now - last_).count();
-    double rate = seconds > 0 ? static_cast<double>(messages - last_messages_) / seconds : 0;
-    LogInfo("{}", ProgressLine(reader_, rate));
-    last_ = now;
-    last_messages_ = messages;
+  const auto add = [&](const char* option, const std::string& spec, NamedTask* task) -> Status {
+    if (spec.empty()) return {};
+    auto made = registry.Make(spec, environment);
+    if (!made.ok()) {
+      return {made.status().code(), fmt::format("--{}: {}", option, made.status().message())};
+    }
+    *task = std::move(*made);
+    if (RunsInChild(spec, environment)) child_tasks->push_back(task->name);
+    return {};
+  };
+  for (const Status& status :
+       {add("preprocess", options.preprocess, &tasks.preprocess),
+        add("validate", options.validate, &tasks.validate),
+        add("requeue-giveup", options.requeue_giveup, &tasks.requeue_giveup)}) {
+    if (!status.ok()) return status;
   }
+  return tasks;
+}
 
-  const Clock& clock_;
-  const Reader& reader_;
-  Timer stats_;
-  Timer heartbeat_;
-  MonoTime last_;
-  std::uint64_t last_messages_ = 0;
+Result<std::unique_ptr<Source>> OpenSource(EventLoop& loop, const Clock& clock,
+                                           const Options& declared, const ReaderOptions& options) {
+  if (options.reads_files) return OpenFileSource(loop, clock, options.sources);
+  QueueSourceConfig config;
+  config.urls = options.sources;
+  config.queuename = options.queuename;
+  config.mget_items = options.mget_items;
+  config.lease = options.lease;
+  config.failed_pause = options.sleeptime_failed_queue;
+  // A queue that is asked whether it is empty shall not hold the answer back.
+  if (declared.given("exit-when-empty")) {
+    config.long_poll = std::min(config.long_poll, options.exit_when_empty);
+  }
+  if (!options.auth_token_file.empty()) {
+    auto token = ReadTokenFile("auth-token-file", options.auth_token_file);
+    if (!token.ok()) return token.status();
+    config.auth_token = std::move(*token);
+  }
+  return OpenQueueSource(loop, clock, std::move(config));
+}
+
+/// What is on disk for a reader: its checkpoint, and the mark of the message in hand beside it.
+struct StateFiles {
+  std::unique_ptr<CheckpointFile> checkpoint;  // nullptr without --checkpoint-dir
+  std::unique_ptr<CrashMark> crash_mark;
 };
 
-/// False when standard output did not take it all.
-bool Print(const std::string& text) {
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
-         std::fflush(stdout) == 0;
+Result<StateFiles> OpenStateFiles(EventLoop& loop, const Clock& clock,
+                                  const ReaderOptions& options) {
+  StateFiles files;
+  std::string mark_path;
+  if (!options.checkpoint_dir.empty()) {
+    auto checkpoint =
+        CheckpointFile::Open(loop, clock, options.checkpoint_dir, options.checkpoint_name);
+    if (!checkpoint.ok()) {
+      return Status(checkpoint.status().code(),
+                    "--checkpoint-dir: " + checkpoint.status().message());
+    }
+    files.checkpoint = std::move(*checkpoint);
+    mark_path = fmt::format("{}/{}.running", options.checkpoint_dir, options.checkpoint_name);
+  }
+  auto mark = CrashMark::Open(clock, mark_path);
+  if (!mark.ok()) return mark.status();
+  files.crash_mark = std::move(*mark);
+  return files;
+}
+
+void Reopen() {
+  if (Status status = ReopenLog(); !status.ok()) LogError("{}", status.message());
 }
 
 }  // namespace
@@ -96,64 +154,115 @@ bool Print(const std::string& text) {
 ReaderProgram::ReaderProgram(std::string name, std::string summary)
     : name_(std::move(name)), summary_(std::move(summary)) {}
 
-void ReaderProgram::Add(std::string name, std::function<Outcome(const Message&)> run) {
-  registry_.AddFunction(name, std::move(run));
-  default_tasks_.push_back(std::move(name));
+void ReaderProgram::preprocess_method(
+    std::function<std::optional<std::string>(const Message&)> method) {
+  registry_.AddFunction("preprocess_method",
+                        [method = std::move(method)](const Message& message, Context&) {
+                          auto data = method(message);
+                          return data ? Outcome::Replace(std::move(*data)) : Outcome::Drop();
+                        });
+  options_.preprocess = "preprocess_method";
+}
+
+void ReaderProgram::validate_method(std::function<bool(const Message&)> method) {
+  registry_.AddFunction("validate_method",
+                        [method = std::move(method)](const Message& message, Context&) {
+                          return method(message) ? Outcome::Done() : Outcome::Drop();
+                        });
+  options_.validate = "validate_method";
+}
+
+void ReaderProgram::requeue_giveup(std::function<void(const Message&)> method) {
+  registry_.AddFunction("requeue_giveup",
+                        [method = std::move(method)](const Message& message, Context&) {
+                          method(message);
+                          return Outcome::Done();
+                        });
+  options_.requeue_giveup = "requeue_giveup";
 }
 
 int ReaderProgram::Run(int argc, const char* const* argv) {
+  if (argc == 2 && std::strcmp(argv[1], kTaskHostArgument) == 0) return RunTaskHost(registry_);
   Options declared(name_, summary_);
-  ReaderOptions options;
-  if (auto code =
-          ParseReaderOptions(&declared, argc, argv, registry_.names(), default_tasks_, &options)) {
+  if (auto code = ParseReaderOptions(&declared, argc, argv, registry_.names(), &options_)) {
     return *code;
   }
-  auto tasks = registry_.MakeAll(options.tasks);
-  if (!tasks.ok()) return declared.Fail("--task: " + tasks.status().message());
-  NamedTask giveup;
-  if (!options.requeue_giveup.empty()) {
-    auto made = registry_.Make(options.requeue_giveup);
-    if (!made.ok()) return declared.Fail("--requeue-giveup: " + made.status().message());
-    giveup = std::move(*made);
-  }
-  auto refuse_start = [this](const Status& why) {
-    std::fprintf(stderr, "%s: %s\n", name_.c_str(), why.message().c_str());
+  // A wrong option ends with 2, what it could not be started with today with 1.
+  const auto refuse = [&](const Status& why) {
+    if (why.code() == StatusCode::kInvalidArgument) return declared.Fail(why.message());
+    Print(stderr, "{}: {}\n", name_, why.message());
     return 1;
   };
-  if (Status status = InitLog(name_, options.log); !status.ok()) return refuse_start(status);
+  if (Status status = InitLog(name_, options_.log); !status.ok()) return refuse(status);
 
-  SystemClock clock;
+  const SystemClock clock;
   EventLoop loop;
   signal(SIGPIPE, SIG_IGN);
-  FailedMessages failed_messages(options.failed_message_dir, options.queuename);
+  FailedMessages failed_messages(options_.failed_message_dir, options_.queuename,
+                                 options_.failed_count);
   if (Status status = failed_messages.Check(); !status.ok()) {
-    return refuse_start({status.code(), "--failed-message-dir: " + status.message()});
+    return refuse({StatusCode::kIoError, "--failed-message-dir: " + status.message()});
   }
-  auto source = OpenSource(loop, clock, options);
-  if (!source.ok()) return refuse_start(source.status());
+  Runner* running = nullptr;  // of what the outputs tell
+  auto outputs = Outputs::Open(loop, clock, options_.outputs,
+                               failed_messages.directory() + "/refused.jsonl", [&running] {
+                                 if (running != nullptr) running->OnOutputs();
+                               });
+  if (!outputs.ok()) return refuse(outputs.status());
+  RunnerConfig config = MakeRunnerConfig(name_, declared, options_);
+  auto tasks = MakeTasks(registry_, options_, MakeTaskEnvironment(loop, clock, options_, **outputs),
+                         &config.child_tasks);
+  if (!tasks.ok()) return refuse(tasks.status());
+  auto source = OpenSource(loop, clock, declared, options_);
+  if (!source.ok()) return refuse(source.status());
+  auto files = OpenStateFiles(loop, clock, options_);
+  if (!files.ok()) return refuse(files.status());
 
-  Reader reader({static_cast<int>(options.max_tries), options.requeue_delay, options.max_backoff},
-                std::move(*tasks), std::move(giveup.task));
-  Runner runner(loop, clock, MakeRunnerConfig(declared, options), **source, reader,
-                failed_messages);
-  Reports reports(loop, clock, options, reader);
-  StopSignals stop_signals(loop, [&runner] { runner.Stop(); });
-  SignalWatcher hangup(loop, SIGHUP, [] {
-    if (Status status = ReopenLog(); !status.ok()) LogError("{}", status.message());
-  });
+  MemoryStore store;
+  ReaderSurroundings surroundings;
+  surroundings.clock = &clock;
+  surroundings.store = &store;
+  surroundings.outputs = (*outputs)->names();
+  surroundings.entering = [&running](const std::string& task, std::size_t message) {
+    running->Entering(task, message);
+  };
+  surroundings.left = [&running] { running->Left(); };
+  Reader reader(MakeReaderConfig(options_), std::move(*tasks), std::move(surroundings));
+  TaskThread task_thread(loop, clock);
+  Runner runner(std::move(config), {.loop = &loop,
+                                    .clock = &clock,
+                                    .source = source->get(),
+                                    .reader = &reader,
+                                    .executor = &task_thread,
+                                    .failed_messages = &failed_messages,
+                                    .crash_mark = files->crash_mark.get(),
+                                    .outputs = outputs->get(),
+                                    .checkpoint = files->checkpoint.get(),
+                                    .store = &store});
+  running = &runner;
+  if (Status status = runner.Restore(); !status.ok())
+    return refuse({StatusCode::kIoError, status.message()});
+
+  const StopSignals stop_signals(loop, [&runner] { runner.Stop(); });
+  const SignalWatcher hangup(loop, SIGHUP, Reopen);
+  const auto introspection =
+      Introspection::Open(loop, clock, name_, options_.status, runner, **source, outputs->get());
+  if (!introspection.ok()) return refuse({StatusCode::kIoError, introspection.status().message()});
+  Reports reports(loop, clock, options_, runner, **source);
 
   LogInfo("reading from {}", (*source)->name());
-  MonoTime begin = clock.Now();
+  const MonoTime begin = clock.Now();
   runner.Start();
   loop.Run();
 
+  reports.End();
   SummaryHead head{(*source)->name(), runner.left(), clock.Now() - begin};
   LogInfo("{} messages read, {} finished, {} given up, {} malformed, {} left",
           reader.counts().messages, reader.counts().finished, reader.counts().given_up,
           reader.counts().malformed, head.left);
-  bool json = options.summary_format == "json";
-  bool printed =
-      !options.summary || Print(json ? SummaryJson(head, reader) : SummaryText(head, reader));
+  const bool json = options_.summary_format == "json";
+  const bool printed = !options_.summary ||
+                       PrintSummary(json ? SummaryJson(head, reader) : SummaryText(head, reader));
   return printed ? runner.exit_status() : 1;
 }
 

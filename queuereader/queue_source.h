@@ -1,86 +1,50 @@
-// Messages from simplequeues, by destructive /mget: what is fetched has left its queue, and Requeue
-// puts it back by POST /put.
+// Messages from simplequeues: leased (queue_lease_source.cc) or popped (queue_pop_source.cc).
 //
-// Of several queues one is read until it is empty or fails, then the next: each for the others as
-// fail-over. A queue that failed is left alone for `failed_pause` while another answers. Requeued
-// messages go back one after the other, to the queue they came from, or to the next one where that
-// fails; they are tried until one takes them. An answer that breaks off gives the whole messages in
-// it: they have left the queue.
+// Of several queues one is read until it is empty or fails, then the next: a pool of hosts, each
+// for the others as fail-over. A queue that failed is left alone for `failed_pause`, then tried
+// again, while another answers.
+//
+// Leased: /mget?lease= with a long poll where no other queue has anything; /finish in batches,
+// /requeue with the server's delay, /bury, /touch. A queue that restarts has forgotten its leases:
+// receipts go stale, messages come again. Every settlement is tried until its own queue answers;
+// requeues may overtake each other. A lease is taken to have begun when it was asked for, and a
+// long poll takes at most a quarter of it. Fetch() is answered that there is nothing after
+// `long_poll`, or sooner by a queue that does not wait.
+//
+// Popped (lease of zero; the original simplequeue): /mget, or /get for mget_items of 0. What is
+// fetched has left its queue. Requeued and returned messages are put back by POST /put, with
+// `delay=` for queues that know it, one after the other, to the queue they came from, or to the
+// next one where that fails. An answer that breaks off gives the whole messages in it.
+//
+// A queue that is asked for leases and knows none is read as if popped: its messages have no
+// receipt.
 #pragma once
 
-#include <deque>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "http/client.h"
+#include "base/clock.h"
+#include "base/event_loop.h"
 #include "queuereader/source.h"
 
 namespace rivulet {
 
 struct QueueSourceConfig {
-  std::vector<std::string> urls;  // http://HOST:PORT[/PREFIX][?PARAMETERS]
+  /// http://HOST:PORT[/PREFIX][?PARAMETERS]; `lease` is taken out of it and overrides this lease.
+  std::vector<std::string> urls;
   std::string queuename = "default";
-  std::uint64_t mget_items = 100;
+  std::uint64_t mget_items = 100;             // 0: one at a time
+  Duration lease = std::chrono::seconds(30);  // zero: pops
+  Duration long_poll = std::chrono::seconds(20);
   Duration failed_pause = std::chrono::seconds(5);
+  std::string auth_token;  // sent as Authorization: Bearer; empty: none
 };
 
-class QueueSource final : public Source {
- public:
-  /// Checks the URLs; asks nothing yet, so that a reader may be started before its queue.
-  static Result<std::unique_ptr<QueueSource>> Open(EventLoop& loop, const Clock& clock,
-                                                   QueueSourceConfig config);
-  /// By Open() alone.
-  QueueSource(EventLoop& loop, const Clock& clock, QueueSourceConfig config);
-
-  void Listen(Events events) override { events_ = std::move(events); }
-  void Fetch() override;
-  void Requeue(std::uint32_t origin, std::string body) override;
-  /// Fetching has taken the message from its queue already.
-  void Finish(const Delivery&) override {}
-  bool keeps_requeued() const override { return true; }
-  std::size_t requeues_pending() const override { return requeues_.size(); }
-  std::vector<std::string> TakePending() override;
-  std::string name() const override;
-
- private:
-  struct Queue {
-    std::string url;         // without parameters, which may hold a token
-    std::string parameters;  // "" or "&…"
-    MonoTime retry_at{};
-  };
-  struct Pending {
-    std::uint32_t origin;
-    std::shared_ptr<const std::string> body;
-    std::size_t tried = 0;  // queues, since the last pause
-  };
-
-  Status AddQueue(const std::string& url);
-  void FetchNext();
-  void FetchFrom(std::size_t index);
-  void OnFetched(std::size_t index, const ClientResponse& response);
-  /// False when nothing in it could be a message.
-  bool Deliver(std::size_t index, bool whole);
-  void EndRound();
-  void SendNext();
-  void OnPut(const ClientResponse& response);
-  bool Paused(const Queue& queue) const { return clock_.Now() < queue.retry_at; }
-
-  const Clock& clock_;
-  QueueSourceConfig config_;
-  std::vector<Queue> queues_;
-  Events events_;
-  Client client_;
-
-  std::size_t current_ = 0;
-  std::size_t asked_ = 0;   // queues, in this round
-  bool saw_empty_ = false;  // in this round
-  Status failure_;          // the last of this round
-  std::string answer_;
-  std::deque<Pending> requeues_;
-  Timer put_pause_;
-  ClientCall fetch_;
-  ClientCall put_;
-};
+/// Checks the URLs; asks nothing yet, so that a reader may be started before its queue. All URLs
+/// have the same lease: lease=0 on some of them only is an error.
+Result<std::unique_ptr<Source>> OpenQueueSource(EventLoop& loop, const Clock& clock,
+                                                QueueSourceConfig config);
 
 }  // namespace rivulet

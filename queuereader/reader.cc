@@ -5,193 +5,224 @@
 #include <algorithm>
 #include <utility>
 
+#include "queuereader/reader_impl.h"
+
 namespace rivulet {
-
-/// The one implementation of Message: a view of the parsed document.
-class Reader::JsonMessage final : public Message {
- public:
-  void Bind(std::string_view bytes, const Envelope* envelope, int tries) {
-    bytes_ = bytes;
-    envelope_ = envelope;
-    tries_ = tries;
-    text_known_ = false;
-  }
-
-  std::string_view text() const override {
-    if (!text_known_) {
-      text_ = DataText(bytes_, *envelope_);
-      if (text_.empty()) {
-        written_.clear();
-        AppendJson(&written_, *envelope_->data);
-        text_ = written_;
-      }
-      text_known_ = true;
-    }
-    return text_;
-  }
-  std::optional<double> Number(std::string_view path) const override {
-    return JsonNumber(FindPath(*envelope_->data, path));
-  }
-  std::optional<std::string_view> Text(std::string_view path) const override {
-    const JsonValue* value = FindPath(*envelope_->data, path);
-    if (!value || !value->IsString()) return std::nullopt;
-    return JsonText(*value);
-  }
-  bool Has(std::string_view path) const override {
-    return FindPath(*envelope_->data, path) != nullptr;
-  }
-  int tries() const override { return tries_; }
-
- private:
-  std::string_view bytes_;
-  const Envelope* envelope_ = nullptr;
-  int tries_ = 0;
-  mutable bool text_known_ = false;
-  mutable std::string_view text_;
-  mutable std::string written_;
-};
-
 namespace {
 
-Outcome RunGuarded(Task& task, const Message& message) {
-  try {
-    return task.Run(message);
-  } catch (const std::exception& error) {
-    return Outcome::Failed(fmt::format("threw: {}", error.what()));
-  } catch (...) {
-    return Outcome::Failed("threw something that is no std::exception");
-  }
+/// Of a message whose try in hand was its `tries`th. As it will be read back, so that a message
+/// that comes when it is due is not early.
+WallTime RetryOn(const ReaderConfig& config, int tries, WallTime now) {
+  const Duration most = std::max(kMaxRetryOn - now, Duration::zero());
+  const Duration delay = std::max(config.requeue_delay, Duration::zero());
+  const WallTime retry_on = now + (delay > most / tries ? most : delay * tries);
+  return std::chrono::ceil<std::chrono::milliseconds>(retry_on);
 }
 
-void AppendWhy(std::string* all, std::string_view task, std::string_view why) {
-  fmt::format_to(std::back_inserter(*all), "{}task {}: {}", all->empty() ? "" : "; ", task,
-                 why.empty() ? "failed" : why);
+/// Requeues or gives up after the try in hand, which failed.
+void DecideRetry(std::string_view message, const Envelope& envelope, int tries,
+                 std::vector<std::string_view> left, const ReaderConfig& config, WallTime now,
+                 Verdict* verdict) {
+  Retry retry;
+  retry.tries = tries;
+  retry.started = envelope.started.value_or(now);
+  retry.tasks_left = std::move(left);
+  if (tries >= config.max_tries) {
+    verdict->next = Verdict::Next::kGiveUp;
+  } else {
+    verdict->next = Verdict::Next::kRequeue;
+    verdict->due = RetryOn(config, tries, now);
+    retry.retry_on = verdict->due;
+  }
+  verdict->body = WriteEnvelope(message, envelope, retry);
+}
+
+void Reset(Verdict* verdict) {
+  verdict->next = Verdict::Next::kFinished;
+  verdict->body.clear();
+  verdict->due = {};
+  verdict->pause = {};
+  verdict->why.clear();
+  verdict->emissions.clear();
 }
 
 }  // namespace
 
-Reader::Reader(ReaderConfig config, std::vector<NamedTask> tasks, std::unique_ptr<Task> giveup)
-    : config_(config), giveup_(std::move(giveup)), message_(std::make_unique<JsonMessage>()) {
-  tasks_.reserve(tasks.size());
-  for (NamedTask& task : tasks) {
-    tasks_.push_back({std::move(task.name), std::move(task.task), Backoff(config.max_backoff), {}});
-  }
+void AppendWhy(std::string* all, std::string_view label, std::string_view why) {
+  fmt::format_to(std::back_inserter(*all), "{}{}: {}", all->empty() ? "" : "; ", label,
+                 why.empty() ? "failed" : why);
 }
 
-Reader::~Reader() = default;
-
-Verdict Reader::Handle(std::string_view message, WallTime now) {
+Verdict ChargeTry(std::string_view message, const ReaderConfig& config,
+                  const std::vector<std::string>& task_names, WallTime now, std::string_view why) {
   Verdict verdict;
-  Status status = document_.Parse(message);
-  if (status.ok()) status = ReadEnvelope(document_.root(), &envelope_);
+  verdict.why = why;
+  JsonDocument document;
+  Envelope envelope;
+  Status status = document.Parse(message);
+  if (status.ok()) status = ReadEnvelope(document.root(), &envelope);
   if (!status.ok()) {
-    ++counts_.messages;
-    ++counts_.malformed;
     verdict.next = Verdict::Next::kMalformed;
     verdict.why = status.message();
     return verdict;
   }
-  if (envelope_.retry_on && *envelope_.retry_on > now) {
-    verdict.next = Verdict::Next::kHold;
-    verdict.due = *envelope_.retry_on;
-    return verdict;
-  }
-
-  ++counts_.messages;
-  int tries = envelope_.tries + 1;
-  message_->Bind(message, &envelope_, tries);
-  failed_.clear();
-  bool dropped = false;
-  for (Slot& slot : tasks_) {
-    if (!IsLeft(slot)) continue;
-    dropped = RunTask(slot, *message_, &verdict);
-    if (dropped) break;
-  }
-  if (dropped) {
-    ++counts_.dropped;
-    verdict.next = Verdict::Next::kDropped;
-    return verdict;
-  }
-  if (envelope_.names_tasks) FailUnknownTasks(&verdict);
-  if (failed_.empty()) {
-    ++counts_.finished;
-    return verdict;
-  }
-  Retry(message, tries, now, &verdict);
+  std::vector<std::string_view> left(task_names.begin(), task_names.end());
+  if (envelope.names_tasks) left = envelope.tasks_left;
+  DecideRetry(message, envelope, envelope.tries + 1, std::move(left), config, now, &verdict);
   return verdict;
 }
 
-bool Reader::IsLeft(const Slot& slot) const {
-  if (!envelope_.names_tasks) return true;
-  const auto& left = envelope_.tasks_left;
-  return std::find(left.begin(), left.end(), slot.name) != left.end();
-}
-
-bool Reader::RunTask(Slot& slot, const Message& message, Verdict* verdict) {
-  Outcome outcome = RunGuarded(*slot.task, message);
-  switch (outcome.kind()) {
-    case Outcome::Kind::kDone:
-    case Outcome::Kind::kDrop:
-      ++slot.counts.done;
-      slot.backoff.Success();
-      return outcome.kind() == Outcome::Kind::kDrop;
-    case Outcome::Kind::kFailed:
-      slot.backoff.Failure();
-      verdict->pause = std::max(verdict->pause, slot.backoff.interval());
-      break;
-    case Outcome::Kind::kFailedWithoutBackoff:
-      break;
+Reader::Impl::Impl(ReaderConfig its_config, ReaderTasks its_tasks,
+                   ReaderSurroundings its_surroundings)
+    : config(its_config), surroundings(std::move(its_surroundings)), gate(its_config.backoff) {
+  for (NamedTask& named : its_tasks.all_tasks) {
+    names.push_back(named.name);
+    AddSlot(Role::kTask, std::move(named));
   }
-  ++slot.counts.failed;
-  failed_.push_back(slot.name);
-  AppendWhy(&verdict->why, slot.name, outcome.why());
-  return false;
-}
-
-void Reader::FailUnknownTasks(Verdict* verdict) {
-  for (std::string_view name : envelope_.tasks_left) {
-    bool known = std::any_of(tasks_.begin(), tasks_.end(),
-                             [name](const Slot& slot) { return slot.name == name; });
-    if (known) continue;
-    // Another reader's task, or one from before a change of --task: only a person can say.
-    failed_.push_back(name);
-    AppendWhy(&verdict->why, name, "this reader has no such task");
+  task_count = slots.size();
+  AddSlot(Role::kPreprocess, std::move(its_tasks.preprocess));
+  AddSlot(Role::kValidate, std::move(its_tasks.validate));
+  AddSlot(Role::kGiveUp, std::move(its_tasks.requeue_giveup));
+  for (Slot& slot : slots) {
+    if (slot.role == Role::kPreprocess) preprocess = &slot;
+    if (slot.role == Role::kValidate) validate = &slot;
+    if (slot.role == Role::kGiveUp) giveup = &slot;
   }
 }
 
-void Reader::Retry(std::string_view message, int tries, WallTime now, Verdict* verdict) {
-  struct Retry retry;
-  retry.tries = tries;
-  retry.started = envelope_.started.value_or(now);
-  retry.tasks_left = failed_;
-  if (tries >= config_.max_tries) {
-    verdict->next = Verdict::Next::kGiveUp;
-    verdict->body = WriteEnvelope(message, envelope_, retry);
-    ++counts_.given_up;
-    if (giveup_) GiveUp(*message_, verdict);
+void Reader::Impl::AddSlot(Role role, NamedTask named) {
+  if (named.task) slots.emplace_back(role, std::move(named), *this);
+}
+
+std::string Reader::Impl::Slot::Label() const {
+  switch (role) {
+    case Role::kPreprocess:
+      return "--preprocess " + name;
+    case Role::kValidate:
+      return "--validate " + name;
+    case Role::kGiveUp:
+      return "--requeue-giveup " + name;
+    case Role::kTask:
+      break;
+  }
+  return "task " + name;
+}
+
+void Reader::Impl::Handle(std::span<const Incoming> messages, WallTime when,
+                          std::vector<Verdict>* verdicts) {
+  const std::size_t n = messages.size();
+  verdicts->resize(n);
+  while (works.size() < n) works.push_back(std::make_unique<Work>());
+  now = when;
+  bool runs = false;
+  for (std::size_t i = 0; i < n; ++i) {
+    Work& work = *works[i];
+    work.incoming = messages[i];
+    work.index = i;
+    work.verdict = &(*verdicts)[i];
+    Begin(work);
+    runs = runs || work.state == Work::State::kRuns;
+  }
+  run_started = Now();
+  if (runs) {
+    if (preprocess) RunSlot(*preprocess, n);
+    if (validate) RunSlot(*validate, n);
+    for (std::size_t i = 0; i < task_count; ++i) RunSlot(slots[i], n);
+  }
+  for (std::size_t i = 0; i < n; ++i) Conclude(*works[i]);
+}
+
+void Reader::Impl::Begin(Work& work) {
+  Verdict& verdict = *work.verdict;
+  Reset(&verdict);
+  work.state = Work::State::kDecided;
+  work.failed.clear();
+  Status status = work.document.Parse(work.incoming.bytes);
+  if (status.ok()) status = ReadEnvelope(work.document.root(), &work.envelope);
+  if (!status.ok()) {
+    ++counts.messages;
+    ++counts.malformed;
+    verdict.next = Verdict::Next::kMalformed;
+    verdict.why = status.message();
     return;
   }
-  retry.retry_on = now + config_.requeue_delay * tries;
-  verdict->next = Verdict::Next::kRequeue;
-  verdict->body = WriteEnvelope(message, envelope_, retry);
-  ++counts_.requeued;
-}
-
-void Reader::GiveUp(const Message& message, Verdict* verdict) {
-  Outcome outcome = RunGuarded(*giveup_, message);
-  bool failed = outcome.kind() == Outcome::Kind::kFailed ||
-                outcome.kind() == Outcome::Kind::kFailedWithoutBackoff;
-  if (failed) AppendWhy(&verdict->why, "of --requeue-giveup", outcome.why());
-}
-
-void Reader::SummarizeTask(std::size_t i, Summary& summary) const {
-  try {
-    tasks_[i].task->Summarize(summary);
-  } catch (const std::exception& error) {
-    summary.Text("error", error.what());
-  } catch (...) {
-    summary.Text("error", "the task's summary threw");
+  const bool crashed = !work.incoming.crash.empty();
+  if (!crashed && work.envelope.retry_on && *work.envelope.retry_on > now) {
+    verdict.next = Verdict::Next::kHold;
+    verdict.due = *work.envelope.retry_on;
+    return;
   }
+  ++counts.messages;
+  work.tries = work.envelope.tries + 1;
+  work.state = crashed ? Work::State::kCharged : Work::State::kRuns;
+  if (crashed) AppendWhy(&verdict.why, "its last try ended the process", work.incoming.crash);
+  BindOriginal(work);
+}
+
+void Reader::Impl::BindOriginal(Work& work) const {
+  const Envelope& envelope = work.envelope;
+  work.message.Bind({DataText(work.incoming.bytes, envelope), envelope.data, work.tries,
+                     envelope.started.value_or(now), work.incoming.id});
+}
+
+void Reader::Impl::Conclude(Work& work) {
+  if (work.state == Work::State::kDecided) return;
+  if (work.state == Work::State::kCharged) {
+    work.failed.assign(names.begin(), names.end());
+    if (work.envelope.names_tasks) work.failed = work.envelope.tasks_left;
+  } else if (work.envelope.names_tasks) {
+    FailUnknownTasks(work);
+  }
+  if (work.failed.empty() && work.state == Work::State::kRuns) {
+    ++counts.finished;
+    return;
+  }
+  Retry(work);
+}
+
+void Reader::Impl::FailUnknownTasks(Work& work) const {
+  for (std::string_view name : work.envelope.tasks_left) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    // Another reader's task, or one from before a change of --task: only a person can say.
+    work.failed.push_back(name);
+    AppendWhy(&work.verdict->why, fmt::format("task {}", name), "this reader has no such task");
+  }
+}
+
+void Reader::Impl::Retry(Work& work) {
+  DecideRetry(work.incoming.bytes, work.envelope, work.tries, work.failed, config, now,
+              work.verdict);
+  if (work.verdict->next == Verdict::Next::kRequeue) {
+    ++counts.requeued;
+    return;
+  }
+  ++counts.given_up;
+  for (std::size_t i = 0; i < task_count; ++i) {
+    const bool left =
+        std::find(work.failed.begin(), work.failed.end(), slots[i].name) != work.failed.end();
+    if (left) ++slots[i].counts.given_up;
+  }
+  if (giveup) GiveUp(work);
+}
+
+Reader::Reader(ReaderConfig config, ReaderTasks tasks, ReaderSurroundings surroundings)
+    : impl_(std::make_unique<Impl>(config, std::move(tasks), std::move(surroundings))) {}
+
+Reader::~Reader() = default;
+
+std::size_t Reader::chunk() const {
+  std::size_t most = 1;
+  for (const Impl::Slot& slot : impl_->slots) {
+    if (slot.role == Impl::Role::kGiveUp) continue;
+    if (impl_->BackoffOf(slot).failing()) return 1;
+    most = std::max(most, slot.task->batch_size());
+  }
+  return std::min(most, kMaxChunk);
+}
+
+void Reader::Handle(std::span<const Incoming> messages, WallTime now,
+                    std::vector<Verdict>* verdicts) {
+  impl_->Handle(messages, now, verdicts);
 }
 
 }  // namespace rivulet

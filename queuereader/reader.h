@@ -1,25 +1,34 @@
-// The heart of a queue reader: what becomes of one message.
+// The heart of a queue reader: what becomes of messages.
 //
-// It parses the message and its envelope, runs the tasks that are left, and says what is to be done
-// with the message next. It does no I/O and reads no clock (the tasks may); the runner carries out
-// the verdicts. A fresh message whose tasks are all done costs no allocation here.
+// It parses a message and its envelope, runs --preprocess, --validate and the tasks that are left,
+// and says what is to be done with the message next. It does no I/O and reads no clock (the tasks
+// may); the runner carries out the verdicts. A fresh message whose tasks are all done costs no
+// allocation here.
 //
-//   Verdict verdict = reader.Handle(bytes, clock.WallNow());
-//   if (verdict.next == Verdict::Next::kRequeue) source.Requeue(origin, std::move(verdict.body));
-//   if (verdict.pause > Duration::zero()) …
+//   std::vector<Verdict> verdicts;
+//   reader.Handle(incoming, now, &verdicts);     // as many as chunk() says at a time
+//   if (verdicts[0].next == Verdict::Next::kRequeue) …
+//
+// The tasks of one message run in the order they were given. Where a task takes batches, a chunk of
+// messages goes through the first task, then what was not dropped through the second, and so on;
+// else message by message, so that a pause after a failure comes before the next one.
 //
 // Every message handled counts once: messages = finished + dropped + requeued + given_up +
-// malformed. Thread: one.
+// malformed. Thread: one, the one that runs tasks.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/metrics.h"
 #include "queuereader/backoff.h"
 #include "queuereader/envelope.h"
 #include "queuereader/task.h"
@@ -29,7 +38,7 @@ namespace rivulet {
 struct ReaderConfig {
   int max_tries = 5;                                  // at least 1
   Duration requeue_delay = std::chrono::seconds(90);  // times the tries so far
-  Duration max_backoff = std::chrono::seconds(120);   // zero: never pauses
+  TaskBackoffConfig backoff;  // of each task, and of preprocess and validate
 };
 
 struct NamedTask {
@@ -37,11 +46,45 @@ struct NamedTask {
   std::unique_ptr<Task> task;
 };
 
+/// Names in `all_tasks` must differ. The others may have no task.
+struct ReaderTasks {
+  std::vector<NamedTask> all_tasks;
+  NamedTask preprocess;  // may replace a message's data, or drop it
+  NamedTask validate;    // drops the messages that shall not be processed; Done() lets them pass
+  NamedTask requeue_giveup;  // runs on each message that is given up
+};
+
+/// What tasks reach. Must outlive the reader.
+struct ReaderSurroundings {
+  const Clock* clock = nullptr;      // for Context::now() and for how long a run took
+  Store* store = nullptr;            // nullptr: Context::store() throws
+  std::vector<std::string> outputs;  // the names that Context::Emit() takes
+  /// Is told before and after every run of a task, for reports of crashes: the message's place in
+  /// what Handle() was given (of a batch the first one's). Empty: nobody.
+  std::function<void(const std::string& task, std::size_t message)> entering;
+  std::function<void()> left;
+};
+
+/// A message as it was received.
+struct Incoming {
+  std::string_view bytes;
+  std::string_view id;  // Message::id()
+  /// Not empty: its last try ended the process, and this is how. The try is charged, nothing is
+  /// run.
+  std::string_view crash;
+};
+
+/// What a task has emitted.
+struct Emission {
+  std::uint32_t output = 0;  // index in ReaderSurroundings::outputs
+  std::string message;
+};
+
 struct Verdict {
   enum class Next : std::uint8_t {
     kFinished,   // nothing more to do
     kDropped,    // a task answered drop: nothing more to do
-    kRequeue,    // put `body` back into the queue
+    kRequeue,    // put `body` back into the queue, to be due at `due`
     kHold,       // not due before `due`; nothing was run, nothing counted
     kGiveUp,     // tried often enough: set `body` aside
     kMalformed,  // no JSON, or no valid envelope: set the message itself aside
@@ -51,7 +94,16 @@ struct Verdict {
   WallTime due{};
   Duration pause{};  // to wait before the next message, after a failure
   std::string why;   // what failed, for the log; empty when nothing did
+  /// Of the tasks that did not fail, in order. Those of a batch stand with its last message, unless
+  /// the task says whose they are.
+  std::vector<Emission> emissions;
 };
+
+/// What becomes of a message whose try ended outside of Handle() (the process crashed, a task
+/// hung): requeued with a try more, or given up. Runs nothing, counts nothing. Any thread.
+/// `task_names`: what is left of a message that does not say.
+Verdict ChargeTry(std::string_view message, const ReaderConfig& config,
+                  const std::vector<std::string>& task_names, WallTime now, std::string_view why);
 
 struct ReaderCounts {
   std::uint64_t messages = 0;
@@ -63,53 +115,61 @@ struct ReaderCounts {
 };
 
 struct TaskCounts {
-  std::uint64_t done = 0;    // with drops
-  std::uint64_t failed = 0;  // each try
+  std::uint64_t done = 0;      // with drops
+  std::uint64_t failed = 0;    // each try
+  std::uint64_t retried = 0;   // of the tries, done or failed: not the first of their message
+  std::uint64_t given_up = 0;  // messages that were given up with this task left
+};
+
+/// A copy of all that there is to tell about the reader but the tasks' own summaries.
+struct ReaderStats {
+  struct OfTask {
+    std::string name;
+    TaskCounts counts;
+    LatencyHistogram run_time;  // of a message; of one in a batch its share
+    Duration backoff{};         // the timer's pause now; zero where nothing failed of late
+    std::vector<std::pair<std::string, std::uint64_t>> counters;  // by Context::Count()
+  };
+  ReaderCounts counts;
+  std::vector<OfTask>
+      tasks;  // all_tasks, in order; then preprocess, validate, requeue_giveup if any
 };
 
 class Reader {
  public:
-  /// Names must differ. `giveup` may be null; it runs on each message that is given up.
-  Reader(ReaderConfig config, std::vector<NamedTask> tasks, std::unique_ptr<Task> giveup = nullptr);
+  Reader(ReaderConfig config, ReaderTasks tasks, ReaderSurroundings surroundings);
   ~Reader();
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
-  /// Runs what is left to do on a message. Never throws. Verdict::body is set for kRequeue and
-  /// kGiveUp alone.
-  Verdict Handle(std::string_view message, WallTime now);
+  /// How many messages Handle() shall be given now: 1 unless a task takes batches and no task is
+  /// failing.
+  std::size_t chunk() const;
+  /// Runs what is left to do on each message; at most chunk() of them. Replaces `verdicts` with one
+  /// each. Never throws. Verdict::body is set for kRequeue and kGiveUp alone.
+  void Handle(std::span<const Incoming> messages, WallTime now, std::vector<Verdict>* verdicts);
 
-  const ReaderCounts& counts() const { return counts_; }
-  std::size_t task_count() const { return tasks_.size(); }
-  const std::string& task_name(std::size_t i) const { return tasks_[i].name; }
-  const TaskCounts& task_counts(std::size_t i) const { return tasks_[i].counts; }
+  const ReaderCounts& counts() const;
+  ReaderStats Stats() const;
+  std::size_t task_count() const;  // of all_tasks
+  const std::string& task_name(std::size_t i) const;
+  const TaskCounts& task_counts(std::size_t i) const;
   /// Lets the task write its summary; a text "error" where it throws.
   void SummarizeTask(std::size_t i, Summary& summary) const;
+  const Task& task(std::size_t i) const;
+
+  /// The state of each task as "task:NAME" (of the others "task:--preprocess=NAME" and so on), and
+  /// the counts as "counts": sections of a checkpoint. Tasks without state have none. An error when
+  /// a task's Save() threw: there is no checkpoint then.
+  Result<std::map<std::string, std::string>> Save() const;
+  /// Goes on from there, before the first Handle(). What is there of tasks that this reader does
+  /// not have is kept, and given again by Save(); what is neither "task:…" nor "counts" is left
+  /// alone. The error names the task.
+  Status Load(const std::map<std::string, std::string>& saved);
 
  private:
-  class JsonMessage;
-  struct Slot {
-    std::string name;
-    std::unique_ptr<Task> task;
-    Backoff backoff;
-    TaskCounts counts;
-  };
-
-  bool IsLeft(const Slot& slot) const;
-  /// True when the task asked to drop the message.
-  bool RunTask(Slot& slot, const Message& message, Verdict* verdict);
-  void FailUnknownTasks(Verdict* verdict);
-  void Retry(std::string_view message, int tries, WallTime now, Verdict* verdict);
-  void GiveUp(const Message& message, Verdict* verdict);
-
-  ReaderConfig config_;
-  std::vector<Slot> tasks_;
-  std::unique_ptr<Task> giveup_;
-  ReaderCounts counts_;
-  JsonDocument document_;
-  Envelope envelope_;
-  std::unique_ptr<JsonMessage> message_;
-  std::vector<std::string_view> failed_;  // names, during Handle(), in the order of the tasks
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace rivulet

@@ -1,301 +1,211 @@
 #include "queuereader/runner.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdio>
+#include <random>
 #include <utility>
 
 #include "base/log.h"
-#include "base/units.h"
+#include "queuereader/runner_impl.h"
 
 namespace rivulet {
 namespace {
 
 constexpr std::size_t kMaxHeld = 10'000;
 constexpr std::size_t kMaxHeldBytes = std::size_t{64} << 20;
-constexpr std::size_t kMaxRequeuesPending = 1'000;
-constexpr Duration kSlice = std::chrono::milliseconds(2);
-// How long to wait before messages that are not due, and too many to hold, are looked at again.
-constexpr Duration kHoldFullPause = std::chrono::seconds(1);
 // Due times are by the wall clock, which may be set: it is looked at this often.
 constexpr Duration kMaxHoldWait = std::chrono::seconds(1);
+constexpr Duration kLongest = std::chrono::hours(1);
+
+std::uint64_t RandomSeed() {
+  std::random_device random;
+  return std::uint64_t{random()} << 32 | random();
+}
 
 }  // namespace
 
-Runner::Runner(EventLoop& loop, const Clock& clock, RunnerConfig config, Source& source,
-               Reader& reader, FailedMessages& failed_messages)
-    : loop_(loop),
-      clock_(clock),
-      config_(std::move(config)),
-      source_(source),
-      reader_(reader),
-      failed_messages_(failed_messages),
-      hold_(kMaxHeld, kMaxHeldBytes),
-      wake_(loop, [this] { Pump(); }),
-      drain_deadline_(loop, [this] { OnDrainDeadline(); }) {
-  source_.Listen({
+void ExitAtOnce(int status) {
+  // A task that hangs may have the lock.
+  if (ftrylockfile(stdout) == 0) {
+    fflush_unlocked(stdout);
+    funlockfile(stdout);
+  }
+  _exit(status);
+}
+
+Runner::Impl::Impl(RunnerConfig runner_config, RunnerParts runner_parts)
+    : config(std::move(runner_config)),
+      parts(runner_parts),
+      ledger(RandomSeed()),
+      hold(kMaxHeld, kMaxHeldBytes),
+      pump(*parts.loop, [this] { Pump(); }),
+      wake(*parts.loop, [this] { Pump(); }),
+      touch(*parts.loop, [this] { Touch(); }),
+      drain_deadline(*parts.loop, [this] { OnDrainDeadline(); }),
+      hang_check(*parts.loop, [this] { CheckHang(); }) {
+  parts.source->Listen({
       .fetched = [this](Batch batch) { OnFetched(std::move(batch)); },
-      .requeued = [this] { PumpSoon(); },
-      .refused = [this](const std::string& body, const Status& why) { OnRefused(body, why); },
+      .settled = [this](std::uint64_t token, Settled how,
+                        const Status& why) { OnSettled(token, how, why); },
+      .lost = [this](std::uint32_t origin,
+                     const std::vector<std::string>& receipts) { OnLost(origin, receipts); },
   });
 }
 
-void Runner::Start() { Pump(); }
-
-void Runner::Stop() {
-  if (state_ != State::kRunning) return;
-  state_ = State::kDraining;
-  wake_.Cancel();
-  drain_deadline_.Start(config_.drain_timeout);
-  PumpSoon();
-}
-
-void Runner::Fail(const Status& status) {
-  LogError("{}", status.message());
-  exit_status_ = 1;
-  Stop();
-}
-
-void Runner::PumpSoon() {
-  if (pump_posted_) return;
-  pump_posted_ = true;
-  loop_.Post([this] {
-    pump_posted_ = false;
-    Pump();
-  });
-}
-
-void Runner::Pump() {
-  if (state_ == State::kStopped) return;
-  if (state_ == State::kDraining) return Drain();
+void Runner::Impl::Pump() {
+  switch (state) {
+    case State::kStopped:
+      return;
+    case State::kHung:
+      return AwaitHungEnd();
+    case State::kDraining:
+      return Drain();
+    case State::kRunning:
+      break;
+  }
+  StartSlice();
+  if (!running) WantStats();
   StartFetch();
-  RunSlice();
-  StartFetch();
-  if (state_ == State::kDraining) return;  // Stop() has posted
-  if (ended_ && !fetching_ && Idle()) return Finish();
+  SettleCovered();
+  StartCheckpoint();
+  AskDrainedInPoll();
+  if (ended && !fetching && Idle()) Stop();
   ScheduleWake();
 }
 
-void Runner::StartFetch() {
-  if (state_ != State::kRunning || fetching_ || next_ || ended_ || config_.stop_requested()) return;
-  if (source_.requeues_pending() >= kMaxRequeuesPending || clock_.Now() < fetch_at_) return;
-  fetching_ = true;
-  requeued_since_fetch_ = false;
-  source_.Fetch();
+void Runner::Impl::Stop() {
+  if (state != State::kRunning) return;
+  state = State::kDraining;
+  shared->stopping = true;
+  wake.Cancel();
+  pump.Schedule();
 }
 
-void Runner::OnFetched(Batch batch) {
-  fetching_ = false;
-  switch (batch.state) {
-    case Batch::State::kMessages:
-      empty_since_.reset();
-      next_ = std::move(batch);
-      break;
-    case Batch::State::kEmpty:
-      OnEmpty();
-      break;
-    case Batch::State::kEnded:
-      ended_ = !requeued_since_fetch_;
-      break;
-    case Batch::State::kFailed:
-      if (!source_.keeps_requeued()) {
-        Fail(batch.status);
-        break;
-      }
-      if (state_ == State::kRunning) {
-        LogWarning("{}; next try in {}", batch.status.message(),
-                   FormatDuration(config_.sleeptime_failed_queue));
-      }
-      empty_since_.reset();
-      fetch_at_ = clock_.Now() + config_.sleeptime_failed_queue;
-      break;
-  }
-  Pump();
+void Runner::Impl::Fail(const Status& status) {
+  LogError("{}", status.message());
+  exit_status = 1;
+  Stop();
 }
 
-void Runner::OnEmpty() {
-  MonoTime now = clock_.Now();
-  if (!empty_since_) empty_since_ = now;
-  Duration wait = config_.sleeptime_queue_empty;
-  if (config_.exit_when_empty) {
-    Duration left = *empty_since_ + *config_.exit_when_empty - now;
-    if (left <= Duration::zero() && Idle()) return Stop();
-    wait = std::min(wait, std::max<Duration>(left, std::chrono::milliseconds(1)));
-    // What is held is waited for, at the usual pace.
-    if (left <= Duration::zero()) wait = config_.sleeptime_queue_empty;
+void Runner::Impl::Finish() {
+  if (unplaced > 0) {
+    exit_status = 1;
+    LogError("{} messages could be put nowhere and are lost", unplaced);
   }
-  fetch_at_ = now + wait;
+  if (!running) stats = parts.reader->Stats();
+  state = State::kStopped;
+  for (Timer* timer : {&wake, &touch, &drain_deadline, &hang_check}) timer->Cancel();
+  parts.loop->Stop();
 }
 
-void Runner::RunSlice() {
-  MonoTime begin = clock_.Now();
-  while (state_ == State::kRunning && !config_.stop_requested()) {
-    MonoTime now = clock_.Now();
-    if (now < paused_until_ || now - begin >= kSlice) return;
-    if (source_.requeues_pending() >= kMaxRequeuesPending || !RunNext()) return;
-  }
+bool Runner::Impl::OutputsDelivered() const {
+  return parts.outputs == nullptr || parts.outputs->delivered() == parts.outputs->emitted();
 }
 
-bool Runner::RunNext() {
-  if (!hold_.empty() && hold_.first_due() <= clock_.WallNow()) {
-    Hold::Item item = hold_.Take();
-    RunMessage(item.delivery, item.body);
-    return true;
-  }
-  if (at_ == current_.messages.size()) {
-    if (!next_) return false;
-    current_ = std::move(*next_);
-    next_.reset();
-    at_ = 0;
-    StartFetch();
-  }
-  const Delivery& message = current_.messages[at_++];
-  RunMessage(message, current_.body(message));
-  return true;
+bool Runner::Impl::Idle() const {
+  const Ledger::Counts counts = ledger.counts();
+  return pending.empty() && !running && hold.empty() && requeues.empty() &&
+         counts.in_hand + counts.decided + counts.covered + counts.settling == 0 &&
+         OutputsDelivered();
 }
 
-void Runner::RunMessage(const Delivery& message, std::string_view body) {
-  Verdict verdict = reader_.Handle(body, clock_.WallNow());
-  switch (verdict.next) {
-    case Verdict::Next::kFinished:
-    case Verdict::Next::kDropped:
-      break;
-    case Verdict::Next::kHold:
-      return HoldBack(message, body, verdict.due);
-    case Verdict::Next::kRequeue:
-      LogWarning("requeued: {}", verdict.why);
-      Requeue(message.origin, std::move(verdict.body));
-      break;
-    case Verdict::Next::kGiveUp:
-      SetAside(message.origin, verdict.body, Aside::kGivenUp, verdict.why);
-      break;
-    case Verdict::Next::kMalformed:
-      SetAside(message.origin, body, Aside::kMalformed, verdict.why);
-      break;
+void Runner::Impl::ScheduleWake() {
+  if (state != State::kRunning || stop_requested()) return wake.Cancel();
+  const MonoTime now = parts.clock->Now();
+  std::optional<MonoTime> next;
+  const auto at = [&next](MonoTime time) { next = next ? std::min(*next, time) : time; };
+  const bool may_run = MayRunSlices();
+  if (may_run && !pending.empty() && now < paused_until) at(paused_until);
+  if (may_run && !hold.empty()) {
+    const Duration rest = std::clamp<Duration>(hold.first_due() - parts.clock->WallNow(),
+                                               Duration::zero(), kMaxHoldWait);
+    at(std::max(now + rest, paused_until));
   }
-  source_.Finish(message);
-  if (verdict.pause > Duration::zero()) {
-    LogInfo("backing off for {:.2f} s", std::chrono::duration<double>(verdict.pause).count());
-    paused_until_ = clock_.Now() + verdict.pause;
+  if (!fetching && !ended && !running) {
+    if (now < fetch_at) at(fetch_at);
+    if (now < paused_until) at(paused_until);
   }
+  if (parts.checkpoint != nullptr && dirty && !saving) {
+    at(checkpoint_began + std::min(config.checkpoint_every, kLongest));
+  }
+  if (const auto ask = AskDrainedAt()) at(*ask);
+  if (stats_stale && !running) at(stats_at + kStatsPeriod);
+  if (!next) return wake.Cancel();
+  if (*next <= now) return pump.Schedule();
+  wake.Start(*next - now);
 }
 
-void Runner::HoldBack(const Delivery& message, std::string_view body, WallTime due) {
-  if (hold_.Add(body, message, due)) return;
-  Requeue(message.origin, std::string(body));
-  fetch_at_ = clock_.Now() + kHoldFullPause;
+const char* Runner::Impl::StateName() const {
+  if (state != State::kRunning) return "draining";
+  if (running) return "running";
+  if (paused()) return "backing off";
+  if (outputs_full) return "waiting for outputs";
+  if (!source_status.ok()) return "source away";
+  return pending.empty() ? "waiting for messages" : "running";
 }
 
-void Runner::Requeue(std::uint32_t origin, std::string body) {
-  source_.Requeue(origin, std::move(body));
-  ended_ = false;
-  requeued_since_fetch_ = true;
-  empty_since_.reset();
+RunnerStats Runner::Impl::Stats() const {
+  const MonoTime now = parts.clock->Now();
+  RunnerStats all;
+  all.state = StateName();
+  all.reader = stats;
+  all.ledger = ledger.counts();
+  all.held = hold.size();
+  all.checkpoints = checkpoints;
+  if (checkpoints > 0) all.checkpoint_age = now - checkpoint_done;
+  if (parts.checkpoint != nullptr) all.checkpoint_bytes = parts.checkpoint->last_bytes();
+  all.checkpoint_status = checkpoint_status;
+  all.current = parts.crash_mark->current();
+  if (all.current) all.busy = std::max(Duration::zero(), now - all.current->since);
+  all.failed_messages = parts.failed_messages->written();
+  all.source_status = source_status;
+  return all;
 }
 
-void Runner::SetAside(std::uint32_t origin, std::string_view body, Aside kind,
-                      std::string_view why) {
-  std::string path;
-  bool malformed = kind == Aside::kMalformed;
-  Status status = failed_messages_.Write(body, malformed, clock_.WallNow(), &path);
-  if (status.ok()) {
-    constexpr const char* kNames[] = {"given up", "malformed", "not put back"};
-    LogWarning("message {}, set aside in {}: {}", kNames[static_cast<int>(kind)], path, why);
-    return;
+Runner::Runner(RunnerConfig config, RunnerParts parts)
+    : impl_(std::make_shared<Impl>(std::move(config), parts)) {}
+Runner::~Runner() { impl_->shared->stopping = true; }
+
+Status Runner::Restore() { return impl_->Restore(); }
+
+void Runner::Start() {
+  Impl& runner = *impl_;
+  if (!runner.config.program.empty()) {
+    runner.parts.executor->Do([mark = runner.parts.crash_mark,
+                               program = runner.config.program] { mark->WatchThisThread(program); },
+                              [] {});
   }
-  unplaced_.push_back({origin, std::string(body)});
-  Fail(Status(status.code(),
-              "cannot set a message aside, so the reader stops: " + status.message()));
+  const Duration lease = runner.parts.source->lease();
+  if (runner.parts.source->leases()) runner.touch.StartEvery(lease / 3);
+  if (runner.config.task_timeout > Duration::zero()) {
+    runner.hang_check.StartEvery(runner.config.task_timeout / 4);
+  }
+  runner.checkpoint_began = runner.stats_at = runner.parts.clock->Now();
+  runner.stats = runner.parts.reader->Stats();
+  runner.Pump();
 }
 
-void Runner::OnRefused(const std::string& body, const Status& why) {
-  SetAside(0, body, Aside::kNotPutBack, why.message());
-  PumpSoon();
+void Runner::Stop() { impl_->Stop(); }
+int Runner::exit_status() const { return impl_->exit_status; }
+std::uint64_t Runner::left() const { return impl_->left; }
+RunnerStats Runner::Stats() const { return impl_->Stats(); }
+
+void Runner::Inspect(std::function<void(const Reader&)> look, std::function<void()> done) {
+  impl_->parts.executor->Do(
+      [look = std::move(look), reader = impl_->parts.reader] { look(*reader); }, std::move(done));
 }
 
-bool Runner::HasMessages() const { return at_ < current_.messages.size() || next_; }
-
-bool Runner::Idle() const {
-  return !HasMessages() && hold_.empty() && source_.requeues_pending() == 0;
+void Runner::Entering(const std::string& task, std::size_t message) {
+  impl_->parts.crash_mark->Enter(task, impl_->shared->slice->Enter(message));
 }
 
-void Runner::ScheduleWake() {
-  MonoTime now = clock_.Now();
-  std::optional<MonoTime> wake;
-  auto at = [&wake](MonoTime time) { wake = wake ? std::min(*wake, time) : time; };
-  bool may_run = source_.requeues_pending() < kMaxRequeuesPending;
-  if (may_run && HasMessages()) at(std::max(now, paused_until_));
-  if (may_run && !fetching_ && !next_ && !ended_) at(std::max(now, fetch_at_));
-  if (may_run && !hold_.empty()) {
-    Duration left =
-        std::clamp<Duration>(hold_.first_due() - clock_.WallNow(), Duration::zero(), kMaxHoldWait);
-    at(std::max(now + left, paused_until_));
-  }
-  if (!wake) return wake_.Cancel();
-  if (*wake <= now) return PumpSoon();
-  wake_.Start(*wake - now);
-}
+void Runner::Left() { impl_->parts.crash_mark->Leave(); }
 
-void Runner::Drain() {
-  if (fetching_ && source_.keeps_requeued()) return;  // what it brings has left the queue already
-  if (!put_back_) PutBackAll();
-  if (source_.requeues_pending() == 0) Finish();
-}
-
-void Runner::PutBackAll() {
-  put_back_ = true;
-  for (Unplaced& message : unplaced_) {
-    PutBack({0, 0, message.origin, false}, std::move(message.body));
-  }
-  unplaced_.clear();
-  for (Batch* batch : {&current_, next_ ? &*next_ : nullptr}) {
-    if (!batch) continue;
-    std::size_t first = batch == &current_ ? at_ : 0;
-    for (std::size_t i = first; i < batch->messages.size(); ++i) {
-      PutBack(batch->messages[i], std::string(batch->body(batch->messages[i])));
-    }
-  }
-  at_ = current_.messages.size();
-  next_.reset();
-  while (!hold_.empty()) {
-    Hold::Item item = hold_.Take();
-    PutBack(item.delivery, std::move(item.body));
-  }
-  if (source_.keeps_requeued()) return;
-  for (std::string& body : source_.TakePending()) PutBack({0, 0, 0, true}, std::move(body));
-}
-
-void Runner::PutBack(const Delivery& message, std::string body) {
-  if (source_.keeps_requeued()) return source_.Requeue(message.origin, std::move(body));
-  if (message.requeued) {
-    return SetAside(message.origin, body, Aside::kNotPutBack, "the reader was stopped");
-  }
-  ++left_;
-}
-
-void Runner::OnDrainDeadline() {
-  if (state_ != State::kDraining) return;
-  if (fetching_) LogWarning("a fetch was not answered in time");
-  if (!put_back_) PutBackAll();
-  std::vector<std::string> pending = source_.TakePending();
-  if (!pending.empty()) {
-    LogError("{} messages could not be put back within --drain-timeout {}, and are set aside",
-             pending.size(), FormatDuration(config_.drain_timeout));
-  }
-  exit_status_ = 1;
-  for (const std::string& body : pending) {
-    SetAside(0, body, Aside::kNotPutBack, "the queue did not take it in time");
-  }
-  Finish();
-}
-
-void Runner::Finish() {
-  if (!unplaced_.empty()) {
-    exit_status_ = 1;
-    LogError("{} messages could be put nowhere and are lost", unplaced_.size());
-  }
-  state_ = State::kStopped;
-  wake_.Cancel();
-  drain_deadline_.Cancel();
-  loop_.Stop();
+void Runner::OnOutputs() {
+  impl_->dirty = true;
+  impl_->pump.Schedule();
 }
 
 }  // namespace rivulet

@@ -1,112 +1,128 @@
 // Carries messages from a source through a reader, and carries out its verdicts.
 //
-// While one batch runs the next is fetched. Messages run in slices of a few milliseconds, so that
-// answers and timers are served between them; the stop signal is looked at between any two
-// messages. Nothing spins: with nothing to run the loop sleeps until a message is due, a pause is
-// over or the source is to be asked again.
+// Tasks run on a thread of their own, in slices: some milliseconds of messages, or one message that
+// takes longer. Meanwhile the loop fetches the next batch, settles what was decided, keeps leases
+// alive and writes checkpoints. Nothing spins: with nothing to run the loop sleeps until a message
+// comes or is due, a pause is over or the source is to be asked again.
 //
-// Stopping, by Stop() or by an error: the message in hand ends, a fetch on its way is awaited, and
-// every message that was not run goes back to the source. What the source does not take in time is
-// set aside, so that no message is lost.
+// A message of a source that leases goes through the ledger (queuereader/ledger.h). What was
+// decided of it is told to the source once it is safe: with a checkpoint file when a checkpoint
+// holds it, without when what it emitted was delivered. Others are settled as soon as they were
+// run.
+//
+// Stopping, by Stop() or by an error: the message in hand ends, what was run is checkpointed and
+// settled, every message that was not run goes back to the source. What the source does not take in
+// time comes back by its lease, or is set aside, so that no message is lost.
+//
+// A task that hangs in this process longer than task_timeout cannot be stopped: its message is
+// charged a try, everything else in hand is given back, and the reader ends with status 1.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/event_loop.h"
+#include "queuereader/checkpoint.h"
+#include "queuereader/crash_mark.h"
+#include "queuereader/executor.h"
 #include "queuereader/failed_messages.h"
-#include "queuereader/hold.h"
+#include "queuereader/ledger.h"
+#include "queuereader/outputs.h"
 #include "queuereader/reader.h"
 #include "queuereader/source.h"
+#include "store/memory_store.h"
 
 namespace rivulet {
 
+/// Writes what standard output holds, and leaves: nothing else of the process runs any more.
+void ExitAtOnce(int status);
+
 struct RunnerConfig {
+  ReaderConfig reader;  // as the reader's: for messages charged a try here
   Duration sleeptime_queue_empty = std::chrono::milliseconds(500);
   Duration sleeptime_failed_queue = std::chrono::seconds(5);
+  Duration sleeptime_requeue{};  // pause after a message was requeued
   Duration drain_timeout = std::chrono::seconds(10);
   std::optional<Duration> exit_when_empty{};
-  /// Looked at between two messages; Stop() is still to be called.
+  Duration checkpoint_every = std::chrono::seconds(1);
+  std::uint64_t checkpoint_messages = 100'000;  // or after so many, whichever is first
+  Duration task_timeout{};                      // of a run in this process; zero: none
+  /// Names of tasks that run in processes of their own, and have their own time limit.
+  std::vector<std::string> child_tasks;
+  std::string program = "queuereader";  // in reports of crashes; empty: crashes are not watched
+  /// Looked at between two messages, on the task thread; Stop() is still to be called.
   std::function<bool()> stop_requested = [] { return false; };
+  /// Ends the process though a task hangs.
+  std::function<void(int status)> exit_process = &ExitAtOnce;
+};
+
+/// All must outlive the runner; the ones that may be nullptr say so.
+struct RunnerParts {
+  EventLoop* loop = nullptr;
+  const Clock* clock = nullptr;
+  Source* source = nullptr;
+  Reader* reader = nullptr;
+  Executor* executor = nullptr;
+  FailedMessages* failed_messages = nullptr;
+  CrashMark* crash_mark = nullptr;
+  Outputs* outputs = nullptr;            // nullptr: no task emits
+  CheckpointFile* checkpoint = nullptr;  // nullptr: none
+  MemoryStore* store = nullptr;          // in the checkpoint; nullptr: none
+};
+
+/// What the loop knows about the work.
+struct RunnerStats {
+  /// "running", "backing off", "waiting for messages", "waiting for outputs", "source away",
+  /// "draining"
+  std::string state;
+  ReaderStats reader;  // as of the last slice
+  Ledger::Counts ledger;
+  std::size_t held = 0;  // not due yet, in memory (popped messages alone)
+  std::uint64_t checkpoints = 0;
+  std::uint64_t checkpoint_bytes = 0;         // of the last one
+  Duration checkpoint_age{};                  // since the last one was safe; zero without
+  Status checkpoint_status;                   // how the last one went
+  std::optional<CrashMark::Current> current;  // the task and message in hand
+  Duration busy{};                            // for how long
+  std::uint64_t failed_messages = 0;          // set aside
+  Status source_status;                       // OK, or why the source could not be asked last
 };
 
 class Runner {
  public:
-  /// All must outlive the runner.
-  Runner(EventLoop& loop, const Clock& clock, RunnerConfig config, Source& source, Reader& reader,
-         FailedMessages& failed_messages);
+  Runner(RunnerConfig config, RunnerParts parts);
+  ~Runner();
 
+  /// Takes up what the checkpoint says. An error refuses the start. Before Start().
+  Status Restore();
   /// Begins. The loop is stopped when all is done.
   void Start();
   /// Begins to stop. Again: nothing.
   void Stop();
 
-  /// 0, or 1 when messages could not be put where they belong.
-  int exit_status() const { return exit_status_; }
+  /// 0, or 1 when messages could not be put where they belong, or a task hung.
+  int exit_status() const;
   /// Messages that were read and, because of a stop, not run nor put back: still in the input.
-  std::uint64_t left() const { return left_; }
-  std::size_t held() const { return hold_.size(); }
+  std::uint64_t left() const;
+  RunnerStats Stats() const;
+  /// `look` runs between two slices, where tasks run; `done` then on the loop. While a task takes
+  /// its time, both wait.
+  void Inspect(std::function<void(const Reader&)> look, std::function<void()> done);
+
+  /// For ReaderSurroundings: marks the message in hand. On the task thread, within Handle().
+  void Entering(const std::string& task, std::size_t message);
+  void Left();
+  /// For Outputs: something was delivered.
+  void OnOutputs();
 
  private:
-  enum class State : std::uint8_t { kRunning, kDraining, kStopped };
-  enum class Aside : std::uint8_t { kGivenUp, kMalformed, kNotPutBack };
-
-  void Pump();
-  void PumpSoon();
-  void StartFetch();
-  void OnFetched(Batch batch);
-  void OnEmpty();
-  void RunSlice();
-  bool RunNext();
-  void RunMessage(const Delivery& message, std::string_view body);
-  void HoldBack(const Delivery& message, std::string_view body, WallTime due);
-  void Requeue(std::uint32_t origin, std::string body);
-  void SetAside(std::uint32_t origin, std::string_view body, Aside kind, std::string_view why);
-  void OnRefused(const std::string& body, const Status& why);
-  bool HasMessages() const;
-  bool Idle() const;
-  void ScheduleWake();
-  void Fail(const Status& status);
-
-  void Drain();
-  void PutBackAll();
-  void PutBack(const Delivery& message, std::string body);
-  void OnDrainDeadline();
-  void Finish();
-
-  EventLoop& loop_;
-  const Clock& clock_;
-  RunnerConfig config_;
-  Source& source_;
-  Reader& reader_;
-  FailedMessages& failed_messages_;
-  Hold hold_;
-  Timer wake_;
-  Timer drain_deadline_;
-
-  State state_ = State::kRunning;
-  int exit_status_ = 0;
-  std::uint64_t left_ = 0;
-  Batch current_;
-  std::size_t at_ = 0;         // the next message of current_
-  std::optional<Batch> next_;  // fetched while current_ runs
-  bool fetching_ = false;
-  bool ended_ = false;
-  bool requeued_since_fetch_ = false;  // an answer of kEnded may not know of it
-  bool put_back_ = false;              // Drain() has given everything back
-  bool pump_posted_ = false;
-  MonoTime fetch_at_{};  // not before
-  MonoTime paused_until_{};
-  std::optional<MonoTime> empty_since_;
-  struct Unplaced {
-    std::uint32_t origin;
-    std::string body;
-  };
-  std::vector<Unplaced> unplaced_;  // could not be set aside
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace rivulet

@@ -172,6 +172,10 @@ double Rate(std::uint64_t n, Duration elapsed) {
   return seconds > 0 ? static_cast<double>(n) / seconds : 0;
 }
 
+void AppendCount(std::string* out, std::string_view name, std::uint64_t count) {
+  if (count) fmt::format_to(std::back_inserter(*out), ", {} {}", name, count);
+}
+
 Gathered Gather(const Reader& reader, std::size_t i) {
   Gathered gathered;
   reader.SummarizeTask(i, gathered);
@@ -187,13 +191,19 @@ std::string SummaryText(const SummaryHead& head, const Reader& reader) {
       "finished {}, dropped {}, requeued {}, given up {}, malformed {}",
       n.messages, head.source, std::chrono::duration<double>(head.elapsed).count(),
       Rate(n.messages, head.elapsed), n.finished, n.dropped, n.requeued, n.given_up, n.malformed);
-  if (head.left) fmt::format_to(std::back_inserter(out), ", left {}", head.left);
+  AppendCount(&out, "left", head.left);
   out += '\n';
+  const ReaderStats stats = reader.Stats();
   for (std::size_t i = 0; i < reader.task_count(); ++i) {
-    const TaskCounts& counts = reader.task_counts(i);
-    fmt::format_to(std::back_inserter(out), "\n{}  done {}, failed {}\n",
-                   EscapeControl(reader.task_name(i)), counts.done, counts.failed);
-    AppendTaskText(&out, Gather(reader, i));
+    const ReaderStats::OfTask& task = stats.tasks[i];
+    fmt::format_to(std::back_inserter(out), "\n{}  done {}, failed {}", EscapeControl(task.name),
+                   task.counts.done, task.counts.failed);
+    AppendCount(&out, "retried", task.counts.retried);
+    AppendCount(&out, "given up", task.counts.given_up);
+    out += '\n';
+    Gathered gathered = Gather(reader, i);
+    for (const auto& [name, value] : task.counters) gathered.Count(name, value);
+    AppendTaskText(&out, gathered);
   }
   return out;
 }
@@ -209,16 +219,35 @@ std::string SummaryJson(const SummaryHead& head, const Reader& reader) {
                  n.messages, n.finished, n.dropped, n.requeued, n.given_up, n.malformed, head.left,
                  std::chrono::duration<double>(head.elapsed).count(),
                  Rate(n.messages, head.elapsed));
+  const ReaderStats stats = reader.Stats();
   for (std::size_t i = 0; i < reader.task_count(); ++i) {
-    const TaskCounts& counts = reader.task_counts(i);
+    const ReaderStats::OfTask& task = stats.tasks[i];
     out += i ? ",{\"name\":" : "{\"name\":";
-    AppendJsonString(&out, reader.task_name(i));
-    fmt::format_to(std::back_inserter(out), ",\"done\":{},\"failed\":{},\"summary\":", counts.done,
-                   counts.failed);
+    AppendJsonString(&out, task.name);
+    fmt::format_to(std::back_inserter(out),
+                   ",\"done\":{},\"failed\":{},\"retried\":{},\"given_up\":{},\"counters\":{{",
+                   task.counts.done, task.counts.failed, task.counts.retried, task.counts.given_up);
+    for (std::size_t c = 0; c < task.counters.size(); ++c) {
+      fmt::format_to(std::back_inserter(out), "{}\"{}\":{}", c ? "," : "", task.counters[c].first,
+                     task.counters[c].second);
+    }
+    out += "},\"summary\":";
     AppendTaskJson(&out, Gather(reader, i));
     out += '}';
   }
   return out += "]}\n";
+}
+
+std::string TaskSummaryJson(const Reader& reader, std::size_t task) {
+  std::string out;
+  AppendTaskJson(&out, Gather(reader, task));
+  return out += '\n';
+}
+
+std::string TaskSummaryText(const Reader& reader, std::size_t task) {
+  std::string out;
+  AppendTaskText(&out, Gather(reader, task));
+  return out.empty() ? "\n" : out;
 }
 
 std::string ProgressLine(const Reader& reader, double messages_per_second) {

@@ -2,10 +2,12 @@
 //
 //   {"source":"…","messages":N,"finished":N,"dropped":N,"requeued":N,"given_up":N,"malformed":N,
 //    "left":N,"seconds":S,"messages_per_second":R,
-//    "tasks":[{"name":"…","done":N,"failed":N,"summary":{…}},…]}
+//    "tasks":[{"name":"…","done":N,"failed":N,"retried":N,"given_up":N,"counters":{"…":N,…},
+//              "summary":{…}},…]}
 //
-// In a task's summary a count or a number is a number (null where it is not finite), a text a
-// string, and a table an array of objects, one a row.
+// Text shows what was retried and given up where there was any, and counters (Context::Count) below
+// the task's own lines. In a task's summary a count or a number is a number (null where it is not
+// finite), a text a string, and a table an array of objects, one a row.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +27,10 @@ struct SummaryHead {
 /// Ends with a newline, both of them.
 std::string SummaryText(const SummaryHead& head, const Reader& reader);
 std::string SummaryJson(const SummaryHead& head, const Reader& reader);
+
+/// Of one task alone: its summary as one JSON object, or as aligned text; ends with a newline.
+std::string TaskSummaryJson(const Reader& reader, std::size_t task);
+std::string TaskSummaryText(const Reader& reader, std::size_t task);
 
 /// One line without a newline: what each task has found so far.
 std::string ProgressLine(const Reader& reader, double messages_per_second);

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/status.h"
 
@@ -20,7 +21,9 @@ class TaskArgs {
   using Values = std::map<std::string, std::string, std::less<>>;
 
   TaskArgs() = default;
-  explicit TaskArgs(Values values) : values_(std::move(values)) {}
+  /// `outputs`: the names of --output.
+  explicit TaskArgs(Values values, std::vector<std::string> outputs = {})
+      : values_(std::move(values)), outputs_(std::move(outputs)) {}
 
   /// The value of `key`, or `fallback` where it is not given.
   std::string Text(std::string_view key, std::string_view fallback = {}) {
@@ -45,6 +48,29 @@ class TaskArgs {
     Fail(std::string(key) + "=" + *value + " must be a whole number from " + std::to_string(low) +
          " to " + std::to_string(high));
     return fallback;
+  }
+
+  /// A number from `low` to `high`.
+  double Number(std::string_view key, double fallback, double low, double high) {
+    const std::string* value = Take(key);
+    if (!value) return fallback;
+    double number = 0;
+    const char* end = value->data() + value->size();
+    auto [stop, error] = std::from_chars(value->data(), end, number);
+    if (error == std::errc() && stop == end && number >= low && number <= high) return number;
+    Fail(std::string(key) + "=" + *value + " must be a number from " + Shortest(low) + " to " +
+         Shortest(high));
+    return fallback;
+  }
+  /// The name of an output that the reader has; without the key `fallback`, which may be empty.
+  std::string Output(std::string_view key, std::string_view fallback = {}) {
+    std::string name = Text(key, fallback);
+    if (name.empty()) return name;
+    for (const std::string& output : outputs_) {
+      if (output == name) return name;
+    }
+    Fail("needs --output=" + name + "=URL");
+    return name;
   }
 
   /// Refuses the arguments; the first reason is kept.
@@ -75,7 +101,13 @@ class TaskArgs {
     return names.empty() ? "none" : names;
   }
 
+  static std::string Shortest(double value) {
+    char text[32];
+    return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);
+  }
+
   Values values_;
+  std::vector<std::string> outputs_;
   std::map<std::string, bool, std::less<>> taken_;
   std::string why_;
 };

@@ -2,19 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
+
+#include "queuereader/exec_task.h"
+#include "queuereader/task_host.h"
 
 namespace rivulet {
 namespace {
 
-class FunctionTask final : public Task {
- public:
-  explicit FunctionTask(std::function<Outcome(const Message&)> run) : run_(std::move(run)) {}
-  Outcome Run(const Message& message) override { return run_(message); }
-
- private:
-  std::function<Outcome(const Message&)> run_;
-};
+constexpr std::string_view kExec = "exec:";
 
 struct Spec {
   std::string_view name;  // or path
@@ -61,40 +58,53 @@ std::string DefaultName(const Spec& spec, std::string_view text) {
 
 }  // namespace
 
-void TaskRegistry::AddFunction(std::string name, std::function<Outcome(const Message&)> run) {
+void TaskRegistry::AddFunction(std::string name, TaskFunction run) {
   Add(std::move(name), [run = std::move(run)](TaskArgs&) -> Result<std::unique_ptr<Task>> {
     return std::unique_ptr<Task>(std::make_unique<FunctionTask>(run));
   });
 }
 
-Result<NamedTask> TaskRegistry::Make(std::string_view text) const {
+Result<NamedTask> TaskRegistry::Make(std::string_view text,
+                                     const TaskEnvironment& environment) const {
   auto refuse = [text](const Status& why) {
     return Status(why.code(), fmt::format("task {}: {}", text, why.message()));
   };
+  if (text.starts_with(kExec)) {
+    auto made = MakeExecTask(text.substr(kExec.size()), environment);
+    return made.ok() ? std::move(made) : refuse(made.status());
+  }
   auto spec = ParseSpec(text);
   if (!spec.ok()) return refuse(spec.status());
-  TaskArgs args(spec->args);
+  TaskArgs args(spec->args, environment.outputs);
   std::string name = args.Text("name", DefaultName(*spec, text));
   if (name.empty()) args.Fail("name= must not be empty");
 
   Result<std::unique_ptr<Task>> task = InvalidArgument("no such task");
+  if (spec->is_path && !environment.host_program.empty()) {
+    if (name.empty()) return refuse(args.Check());
+    auto made = MakeIsolatedTask(text, name, environment);
+    return made.ok() ? std::move(made) : refuse(made.status());
+  }
   if (spec->is_path) {
     task = LoadTask(std::string(spec->name), args);
   } else if (auto found = factories_.find(spec->name); found != factories_.end()) {
     task = found->second(args);
   } else {
     return refuse(InvalidArgument(fmt::format(
-        "no such task; it must be one of {}, or the path of a shared object", names())));
+        "no such task; it must be one of {}, the path of a shared object, or exec:COMMAND",
+        names())));
   }
   if (!task.ok()) return refuse(task.status());
   if (Status status = args.Check(); !status.ok()) return refuse(status);
+  if (!*task) return refuse(InvalidArgument("it made no task"));
   return NamedTask{std::move(name), std::move(*task)};
 }
 
-Result<std::vector<NamedTask>> TaskRegistry::MakeAll(const std::vector<std::string>& specs) const {
+Result<std::vector<NamedTask>> TaskRegistry::MakeAll(const std::vector<std::string>& specs,
+                                                     const TaskEnvironment& environment) const {
   std::vector<NamedTask> tasks;
   for (const std::string& spec : specs) {
-    auto task = Make(spec);
+    auto task = Make(spec, environment);
     if (!task.ok()) return task.status();
     for (const NamedTask& other : tasks) {
       if (other.name == task->name) {
@@ -112,6 +122,12 @@ std::string TaskRegistry::names() const {
   std::string all;
   for (const auto& [name, unused] : factories_) all += (all.empty() ? "" : ", ") + name;
   return all;
+}
+
+bool RunsInChild(std::string_view spec, const TaskEnvironment& environment) {
+  if (spec.starts_with(kExec)) return true;
+  const auto parsed = ParseSpec(spec);
+  return parsed.ok() && parsed->is_path && !environment.host_program.empty();
 }
 
 }  // namespace rivulet

@@ -1,9 +1,10 @@
-// The tasks a program knows by name, and those that shared objects bring.
+// The tasks a program knows by name, those that shared objects bring, and programs.
 //
 // A task is asked for by a spec: `NAME`, or `NAME:KEY=VALUE,KEY=VALUE`. A NAME with a slash or with
-// the ending .so is the path of a shared object (RIVULET_TASK in queuereader/task.h). Every task
-// takes the key `name`, by which summaries and tasks_left know it; without, that is the spec itself
-// (a shared object's without its folder and ending).
+// the ending .so is the path of a shared object (RIVULET_TASK in queuereader/task.h);
+// `exec:COMMAND` is a program (queuereader/exec_task.h). Every task takes the key `name`, by which
+// summaries and tasks_left know it; without, that is the spec itself (a shared object's without its
+// folder and ending).
 #pragma once
 
 #include <functional>
@@ -16,6 +17,7 @@
 #include "base/status.h"
 #include "queuereader/reader.h"
 #include "queuereader/task.h"
+#include "queuereader/task_environment.h"
 
 namespace rivulet {
 
@@ -30,18 +32,23 @@ class TaskRegistry {
     Add(std::move(name), &MakeTask<Type>);
   }
   /// A task that is a function. Asking for it twice runs copies of it.
-  void AddFunction(std::string name, std::function<Outcome(const Message&)> run);
+  void AddFunction(std::string name, TaskFunction run);
 
   /// Makes the task of a spec. Errors name the spec and what would be right.
-  Result<NamedTask> Make(std::string_view text) const;
+  Result<NamedTask> Make(std::string_view text, const TaskEnvironment& environment) const;
   /// As Make() for each; refuses two of the same name.
-  Result<std::vector<NamedTask>> MakeAll(const std::vector<std::string>& specs) const;
+  Result<std::vector<NamedTask>> MakeAll(const std::vector<std::string>& specs,
+                                         const TaskEnvironment& environment) const;
   /// "count, moments, print".
   std::string names() const;
 
  private:
   std::map<std::string, Factory, std::less<>> factories_;
 };
+
+/// Whether the task of that spec runs in a process of its own: exec:COMMAND, and a shared object
+/// that is isolated.
+bool RunsInChild(std::string_view spec, const TaskEnvironment& environment);
 
 /// Makes the task that the shared object at `path` exports. The object stays loaded for the life of
 /// the process.

@@ -10,10 +10,12 @@ namespace rivulet {
 
 class CountTask final : public Task {
  public:
-  Outcome Run(const Message& message) override {
+  Outcome Run(const Message& message, Context&) override {
     ++(message.Has("_heartbeat_") ? heartbeats_ : messages_);
     return Outcome::Done();
   }
+  std::string Save() const override;
+  Status Load(std::string_view saved) override;
   void Summarize(Summary& summary) const override {
     summary.Count("messages", messages_);
     summary.Count("heartbeats", heartbeats_);

@@ -12,10 +12,15 @@ namespace rivulet {
 class MomentsTask final : public Task {
  public:
   explicit MomentsTask(TaskArgs& args);
-  Outcome Run(const Message& message) override;
+  Outcome Run(const Message& message, Context& context) override;
+  std::string Save() const override;
+  Status Load(std::string_view saved) override;
   void Summarize(Summary& summary) const override;
 
  private:
+  /// What the state depends on: "field=t,minus=hc".
+  std::string Arguments() const;
+
   std::string field_;
   std::string minus_;  // empty: nothing is taken off
   Moments moments_;

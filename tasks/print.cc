@@ -6,7 +6,7 @@
 
 namespace rivulet {
 
-Outcome PrintTask::Run(const Message& message) {
+Outcome PrintTask::Run(const Message& message, Context&) {
   line_ = message.text();
   // Within a JSON string a newline is written \n, so these stand between tokens.
   std::replace_if(

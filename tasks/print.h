@@ -15,7 +15,7 @@ class PrintTask final : public Task {
  public:
   explicit PrintTask(TaskArgs&) : out_(stdout) {}
   explicit PrintTask(std::FILE* out) : out_(out) {}
-  Outcome Run(const Message& message) override;
+  Outcome Run(const Message& message, Context& context) override;
 
  private:
   std::FILE* out_;

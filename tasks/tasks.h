@@ -5,7 +5,8 @@ namespace rivulet {
 
 class TaskRegistry;
 
-/// print, count, moments, top; each is described in its own .cc and in queuereader(1).
+/// print, count, moments, top, sum, keep, sample, fail; each is described at the top of its header
+/// and in queuereader(1).
 void RegisterTasks(TaskRegistry* registry);
 
 }  // namespace rivulet

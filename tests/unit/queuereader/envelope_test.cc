@@ -153,3 +153,54 @@ TEST_CASE("envelope: a data member whose name is written with an escape is found
   Read again(read.Write({2, std::nullopt, At(9), {"x"}}));
   CHECK(DataText(again.text, again.envelope) == R"({"a":1})");
 }
+
+TEST_CASE("envelope: of a data member that stands twice the first is the data, however written") {
+  Read read(R"({"d\u0061ta":"first","data":"second"})");
+  CHECK(DataText(read.text, read.envelope) == "\"first\"");
+  Read again(read.Write({2, std::nullopt, At(9), {}}));
+  CHECK(DataText(again.text, again.envelope) == "\"first\"");
+}
+
+TEST_CASE(
+    "envelope: a member of ours whose name is written with an escape is not kept as foreign") {
+  Read read(R"({"data":1,"tri\u0065s":3,"n\u00f6":4})");
+  CHECK(read.envelope.tries == 3);
+  CHECK(read.Write({4, std::nullopt, At(9), {}}) ==
+        R"({"data":1,"tries":4,"retry_on":null,"started":9,"tasks_left":[],"n\u00f6":4})");
+}
+
+TEST_CASE("envelope: what the original writes is read") {
+  // json.dumps of {'data': {'a': 1}, 'tries': 1, 'retry_on': time.time() + 90, 'started':
+  // int(time.time()), 'tasks_left': ['task1']}; the key of a fresh one's retry_on is None.
+  Read requeued(R"({"tasks_left": ["task1"], "retry_on": 1331923337.123456, "tries": 1, )"
+                R"("data": {"a": 1}, "started": 1331923247})");
+  REQUIRE(requeued.status.ok());
+  CHECK(requeued.envelope.tries == 1);
+  CHECK(requeued.envelope.retry_on == At(1331923337.123));
+  CHECK(requeued.envelope.started == At(1331923247));
+  CHECK(requeued.envelope.tasks_left == std::vector<std::string_view>{"task1"});
+  CHECK(DataText(requeued.text, requeued.envelope) == "{\"a\": 1}");
+  Read fresh(R"({"data": [], "tries": 0, "retry_on": null, "started": 1331923247, )"
+             R"("tasks_left": ["task1", "task2"]})");
+  REQUIRE(fresh.status.ok());
+  CHECK_FALSE(fresh.envelope.retry_on);
+  CHECK(DataText(fresh.text, fresh.envelope) == "[]");
+}
+
+TEST_CASE("envelope: an envelope within data is data") {
+  const std::string inner = R"({"data":{"data":1},"tries":3,"tasks_left":[]})";
+  Read read("{\"data\":" + inner + "}");
+  CHECK(read.envelope.tries == 0);
+  CHECK_FALSE(read.envelope.names_tasks);
+  CHECK(DataText(read.text, read.envelope) == inner);
+}
+
+TEST_CASE("envelope: what is written can be read, also at the ends of what is allowed") {
+  Read read(R"({"data":1,"tries":1000000,"retry_on":9000000000})");
+  REQUIRE(read.status.ok());
+  WallTime beyond = At(9'000'000'000) + std::chrono::hours(24);
+  Read again(read.Write({1'000'001, beyond, At(9), {"x"}}));
+  REQUIRE(again.status.ok());
+  CHECK(again.envelope.tries == 1'000'000);
+  CHECK(again.envelope.retry_on == At(9'000'000'000));
+}

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <thread>
+#include <vector>
 
 using rivulet::FailedMessages;
 using rivulet::FakeClock;
@@ -99,4 +101,44 @@ TEST_CASE("failed messages: a path that is a file is refused at the start and at
   auto status = failed.Write("1", false, clock.WallNow(), &path);
   CHECK_FALSE(status.ok());
   CHECK(status.message().find(folder / "f") != std::string::npos);
+}
+
+TEST_CASE("failed messages: files and the count go on from the messages that failed before") {
+  Folder folder;
+  FakeClock clock;
+  FailedMessages failed(folder / "f", "q", 7);
+  CHECK(failed.written() == 7);
+  std::string path;
+  REQUIRE(failed.Write("1", false, clock.WallNow(), &path).ok());
+  CHECK(path.ends_with(".8.json"));
+  CHECK(failed.written() == 8);
+}
+
+TEST_CASE("failed messages: a name that is taken is passed over, and not counted") {
+  Folder folder;
+  FakeClock clock;
+  std::string path;
+  FailedMessages(folder / "f", "q").Write("earlier", false, clock.WallNow(), &path).message();
+  FailedMessages later(folder / "f", "q");
+  REQUIRE(later.Write("later", false, clock.WallNow(), &path).ok());
+  CHECK(path.ends_with(".2.json"));
+  CHECK(later.written() == 1);
+}
+
+TEST_CASE("failed messages: several threads may write, each message a file") {
+  Folder folder;
+  FakeClock clock;
+  FailedMessages failed(folder / "f", "q");
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&failed, &clock] {
+      for (int i = 0; i < 3; ++i) {
+        std::string path;
+        failed.Write("m", false, clock.WallNow(), &path).message();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(failed.written() == 6);
+  CHECK(FileCount(folder / "f/q") == 6);
 }

@@ -1,151 +1,194 @@
 #include "queuereader/file_source.h"
 
-#include <doctest/doctest.h>
 #include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <string>
-#include <vector>
+#include "tests/unit/queuereader/file_source_support.h"
 
 using namespace std::chrono_literals;
 using rivulet::Batch;
-using rivulet::EventLoop;
-using rivulet::FileSource;
-using rivulet::Status;
-namespace fs = std::filesystem;
-using Strings = std::vector<std::string>;
+using rivulet::Fate;
+using rivulet::OpenFileSource;
+using rivulet::StatusCode;
+using rivulet::test::FileSourceFixture;
+using rivulet::test::Strings;
 
 namespace {
 
-struct Fixture {
-  Fixture() {
-    std::string pattern = (fs::temp_directory_path() / "rivulet_file_XXXXXX").string();
-    folder = mkdtemp(pattern.data());
-  }
-  ~Fixture() { fs::remove_all(folder); }
-  std::string File(const std::string& name, const std::string& content) {
-    std::ofstream(folder / name, std::ios::binary) << content;
-    return (folder / name).string();
-  }
-  void Open(const Strings& paths) {
-    auto opened = FileSource::Open(loop, paths);
-    REQUIRE(opened.ok());
-    source = std::move(*opened);
-    source->Listen({[this](Batch got) {
-                      batch = std::move(got);
-                      answered = true;
-                    },
-                    [this] { ++requeued; }, [](std::string, const Status&) {}});
-  }
-  void Fetch() {
-    answered = false;
-    source->Fetch();
-    CHECK_FALSE(answered);  // never inside a verb
-    for (int i = 0; i < 100 && !answered; ++i) loop.RunOnce(100ms);
-    REQUIRE(answered);
-  }
-  /// Every message up to the end.
-  Strings All() {
-    Strings all;
-    for (Fetch(); batch.state == Batch::State::kMessages; Fetch()) {
-      for (const auto& message : batch.messages) all.emplace_back(batch.body(message));
-    }
-    return all;
-  }
+std::string Gzip(const std::string& text) {
+  z_stream stream{};
+  REQUIRE(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+  std::string out(text.size() + 1000, '\0');
+  std::string in = text;
+  stream.next_in = reinterpret_cast<Bytef*>(in.data());
+  stream.avail_in = static_cast<uInt>(in.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
 
-  EventLoop loop;
-  fs::path folder;
-  std::unique_ptr<FileSource> source;
-  Batch batch;
-  bool answered = false;
-  int requeued = 0;
-};
+std::string Zstd(const std::string& text) {
+  std::string out(ZSTD_compressBound(text.size()), '\0');
+  out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 1));
+  return out;
+}
 
 }  // namespace
 
 TEST_CASE("file source: lines are messages; empty ones and carriage returns are not") {
-  Fixture f;
-  f.Open({f.File("a", "1\n\n\r\n2\r\n3")});
+  FileSourceFixture f;
+  f.Open({f.Write("a", "1\n\n\r\n2\r\n3")});
   CHECK(f.All() == Strings{"1", "2", "3"});
   CHECK(f.batch.state == Batch::State::kEnded);
 }
 
 TEST_CASE("file source: files follow each other, and a line never spans two") {
-  Fixture f;
-  f.Open({f.File("a", "1"), f.File("b", ""), f.File("c", "2\n3\n")});
+  FileSourceFixture f;
+  f.Open({f.Write("a", "1"), f.Write("b", ""), f.Write("c", "2\n3\n")});
   CHECK(f.All() == Strings{"1", "2", "3"});
 }
 
+TEST_CASE("file source: a message knows its file and the byte behind its line") {
+  FileSourceFixture f;
+  f.Open({f.Write("a", "1\n\n22\r\n"), f.Write("b", "333")});
+  f.Fetch();
+  REQUIRE(f.batch.messages.size() == 2);
+  CHECK(f.batch.messages[0].place == 2);
+  CHECK(f.batch.messages[1].place == 7);
+  f.Fetch();
+  CHECK(f.batch.messages.at(0).origin == 1);
+  CHECK(f.batch.messages.at(0).place == 3);
+  CHECK(f.source->origin_name(1) == (f.folder / "b").string());
+  CHECK(f.source->origins() == 2);
+}
+
+TEST_CASE("file source: gzip, zstd and plain files give the same messages at the same places") {
+  std::string text;
+  for (int i = 0; i < 30'000; ++i) text += "{\"n\":" + std::to_string(i * i) + "}\n";
+  Strings plain;
+  std::vector<std::uint64_t> places;
+  for (const std::string& content : {text, Gzip(text), Zstd(text)}) {
+    FileSourceFixture f;
+    f.Open({f.Write("a", content)});
+    Strings all;
+    std::vector<std::uint64_t> seen;
+    for (f.Fetch(); f.batch.state == Batch::State::kMessages; f.Fetch()) {
+      CHECK(f.batch.messages.size() <= 10'000);
+      for (const auto& message : f.batch.messages) seen.push_back(message.place);
+      for (auto& body : f.Bodies()) all.push_back(std::move(body));
+    }
+    if (plain.empty()) {
+      plain = all;
+      places = seen;
+      CHECK(all.size() == 30'000);
+      CHECK(all.back() == "{\"n\":899940001}");
+    }
+    CHECK(all == plain);
+    CHECK(seen == places);
+    CHECK(f.source->fraction() == 1);
+  }
+}
+
 TEST_CASE("file source: lines longer than any block are whole, and so are those around them") {
-  Fixture f;
+  FileSourceFixture f;
   Strings expected;
   std::string content;
   for (std::size_t size : {1u, 262143u, 262144u, 262145u, 5u, 1000000u, 7u, 0x40000u - 8u, 3u}) {
     expected.emplace_back(size, static_cast<char>('a' + expected.size()));
     content += expected.back() + "\n";
   }
-  f.Open({f.File("a", content)});
+  f.Open({f.Write("a", content)});
   CHECK(f.All() == expected);
 }
 
-TEST_CASE("file source: what is requeued comes after the end, marked as such") {
-  Fixture f;
-  f.Open({f.File("a", "1\n")});
-  f.source->Requeue(0, "again");
+TEST_CASE("file source: what damage leaves whole is run before the source fails by name") {
+  std::string text;
+  for (int i = 0; i < 50'000; ++i) text += std::to_string(i * 7919) + "\n";
+  const std::string whole = Gzip(text);
+  FileSourceFixture f;
+  f.Open({f.Write("a.gz", whole.substr(0, whole.size() / 2)), f.Write("b", "1\n")});
+  std::vector<rivulet::Delivery> read;
   f.Fetch();
-  CHECK_FALSE(f.batch.messages.at(0).requeued);
+  for (; f.answered && f.batch.state == Batch::State::kMessages;) {
+    for (const auto& message : f.batch.messages) read.push_back(message);
+    f.answered = false;
+    f.source->Fetch();
+    f.Turn();
+  }
+  REQUIRE(read.size() > 10'000);
+  CHECK_FALSE(f.answered);  // while what was read is in hand
+  for (const auto& message : read) {
+    if (&message == &read.front()) {
+      f.Settle(message, Fate::kRequeue, "again");
+    } else {
+      f.Settle(message, Fate::kFinish);
+    }
+  }
+  f.Turn();
+  REQUIRE(f.answered);
+  CHECK(f.Bodies() == Strings{"again"});
+  f.Settle(f.batch.messages[0], Fate::kFinish);
   f.Fetch();
-  REQUIRE(f.batch.state == Batch::State::kMessages);
-  CHECK(f.batch.body(f.batch.messages.at(0)) == "again");
-  CHECK(f.batch.messages.at(0).requeued);
-  CHECK(f.requeued == 1);
-  f.Fetch();
-  CHECK(f.batch.state == Batch::State::kEnded);
-  f.source->Requeue(0, "late");
-  CHECK(f.All() == Strings{"late"});
+  REQUIRE(f.batch.state == Batch::State::kFailed);
+  CHECK(f.batch.status.code() == StatusCode::kCorrupt);
+  CHECK(f.batch.status.message().find("a.gz: gzip data ends too early, at byte") !=
+        std::string::npos);
 }
 
-TEST_CASE("file source: very many requeued messages come before the rest of the input") {
-  Fixture f;
-  f.Open({f.File("a", "1\n")});
-  for (int i = 0; i < 10'000; ++i) f.source->Requeue(0, "again");
-  f.Fetch();
-  CHECK(f.batch.messages.at(0).requeued);
-}
-
-TEST_CASE("file source: what was requeued can be taken back") {
-  Fixture f;
-  f.Open({f.File("a", "")});
-  f.source->Requeue(0, "x");
-  CHECK(f.source->TakePending() == Strings{"x"});
-  CHECK(f.All().empty());
+TEST_CASE("file source: a line longer than 64 MiB fails it, with the lines before it read") {
+  FileSourceFixture f;
+  const std::string path = f.Write("a", "1\n");
+  REQUIRE(truncate(path.c_str(), (off_t{64} << 20) + 3) == 0);
+  f.Open({path});
+  CHECK(f.All() == Strings{"1"});
+  REQUIRE(f.batch.state == Batch::State::kFailed);
+  CHECK(f.batch.status.code() == StatusCode::kTooLarge);
+  CHECK(f.batch.status.message().find("a: a line of 67108865 bytes") != std::string::npos);
 }
 
 TEST_CASE("file source: a file that is missing, or a folder, is refused at the start") {
-  Fixture f;
-  std::string good = f.File("a", "1\n");
+  FileSourceFixture f;
+  std::string good = f.Write("a", "1\n");
   std::string missing = (f.folder / "missing").string();
-  auto opened = FileSource::Open(f.loop, {good, missing});
+  auto opened = OpenFileSource(f.loop, f.clock, {good, missing});
   REQUIRE_FALSE(opened.ok());
   CHECK(opened.status().message().find(missing) != std::string::npos);
-  CHECK_FALSE(FileSource::Open(f.loop, {f.folder.string()}).ok());
+  CHECK_FALSE(OpenFileSource(f.loop, f.clock, {f.folder.string()}).ok());
 }
 
 TEST_CASE("file source: a pipe is waited for without blocking the loop") {
-  Fixture f;
+  FileSourceFixture f;
   int ends[2];
   REQUIRE(pipe(ends) == 0);
   f.Open({"/dev/fd/" + std::to_string(ends[0])});
+  CHECK(f.source->fraction() < 0);
   f.source->Fetch();
-  for (int i = 0; i < 5; ++i) f.loop.RunOnce(0ms);
+  f.Turn();
   CHECK_FALSE(f.answered);
+  CHECK(f.source->CancelFetch());
   REQUIRE(write(ends[1], "1\n2", 3) == 3);
-  for (int i = 0; i < 100 && !f.answered; ++i) f.loop.RunOnce(100ms);
-  CHECK(f.batch.messages.size() == 1);
+  f.Turn();
+  CHECK_FALSE(f.answered);  // was given up
+  f.Fetch();
+  CHECK(f.Bodies() == Strings{"1"});
   REQUIRE(write(ends[1], "2\n", 2) == 2);
   close(ends[1]);
   CHECK(f.All() == Strings{"22"});
   close(ends[0]);
+}
+
+TEST_CASE("file source: it is drained at any time, and leases nothing") {
+  FileSourceFixture f;
+  f.Open({f.Write("a", "1\n")});
+  bool drained = false;
+  f.source->AskDrained([&](bool answer) { drained = answer; });
+  CHECK_FALSE(drained);
+  f.Turn();
+  CHECK(drained);
+  CHECK_FALSE(f.source->leases());
+  CHECK_FALSE(f.source->keeps_requeued());
 }

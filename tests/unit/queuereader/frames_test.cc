@@ -6,14 +6,20 @@
 #include <vector>
 
 using rivulet::CutFrames;
+using rivulet::CutLeases;
 using rivulet::CutLines;
+using rivulet::CutPopped;
 using rivulet::Delivery;
 using rivulet::LooksFramed;
+using rivulet::ReadIncarnation;
+using rivulet::ReadReceipt;
+using rivulet::ReadReceiptAnswer;
 
 namespace {
 
 std::vector<std::string> Bodies(const std::string& text, const std::vector<Delivery>& cut) {
   std::vector<std::string> bodies;
+  bodies.reserve(cut.size());
   for (const Delivery& d : cut) bodies.push_back(text.substr(d.offset, d.size));
   return bodies;
 }
@@ -60,5 +66,76 @@ TEST_CASE("frames: lines are cut with and without a last newline, empty ones ski
     std::vector<Delivery> cut;
     CutLines(text, 0, &cut);
     CHECK(Bodies(text, cut) == expected);
+  }
+}
+
+TEST_CASE("frames: messages under a lease carry receipt, number and attempts") {
+  const std::string text = "1-42-7-9f02c1ab 3 5\nhello\n1-18446744073709551615-8-00000000 1 0\n\n";
+  std::vector<Delivery> cut;
+  CHECK(CutLeases(text, 1, &cut) == text.size());
+  REQUIRE(cut.size() == 2);
+  CHECK(Bodies(text, cut) == std::vector<std::string>{"hello", ""});
+  CHECK(text.substr(cut[0].receipt_offset, cut[0].receipt_size) == "1-42-7-9f02c1ab");
+  CHECK(text.substr(cut[1].receipt_offset, cut[1].receipt_size) ==
+        "1-18446744073709551615-8-00000000");
+  CHECK(cut[0].id == 42);
+  CHECK(cut[1].id == UINT64_MAX);
+  CHECK(cut[0].attempts == 3);
+  CHECK(cut[0].origin == 1);
+}
+
+TEST_CASE("frames: leases cut short anywhere give the whole ones alone") {
+  const std::string first = "1-1-1-0a0b0c0d 1 2\nhi\n";
+  const std::string text = first + "1-2-1-0a0b0c0d 1 1\nx\n";
+  for (std::size_t size = 0; size < text.size(); ++size) {
+    std::vector<Delivery> cut;
+    const std::size_t whole = size < first.size() ? 0 : 1;
+    CHECK(CutLeases(text.substr(0, size), 0, &cut) == whole * first.size());
+    CHECK(cut.size() == whole);
+  }
+}
+
+TEST_CASE("frames: what is no lease is left") {
+  for (const char* text :
+       {"5\nhello\n", "x 1 1\na\n", "1-1-1-0a0b0c0d 1\na\n", "1-1-1-0a0b0c0d  1 1\na\n",
+        "1-1-1-0a0b0c0 1 1\na\n", "1-1-1-0a0b0c0dd 1 1\na\n", "1-1-1-0a0b0c0g 1 1\na\n",
+        "1-1-0a0b0c0d 1 1\na\n", "-1-1-1-0a0b0c0d 1 1\na\n", "1-1-1-0a0b0c0d -1 1\na\n",
+        "1-18446744073709551616-1-0a0b0c0d 1 1\na\n", "1-1-1-0a0b0c0d 1 1\nab", "{\"a\":1}\n"}) {
+    CAPTURE(text);
+    std::vector<Delivery> cut;
+    CHECK(CutLeases(text, 0, &cut) == 0);
+    CHECK(cut.empty());
+  }
+}
+
+TEST_CASE("frames: what left its queue is a message, even what is no frame in a whole answer") {
+  std::vector<Delivery> cut;
+  CHECK(CutPopped("1\na\n9\nbc", 0, false, &cut) == 4);
+  CHECK(cut.size() == 1);
+  cut.clear();
+  const std::string text = "1\na\n9\nbc";
+  CHECK(CutPopped(text, 0, true, &cut) == text.size());
+  CHECK(Bodies(text, cut) == std::vector<std::string>{"a", "9\nbc"});
+}
+
+TEST_CASE("frames: the incarnation is nought where numbers last, and else never") {
+  CHECK(ReadIncarnation("lasting", 7) == 0);
+  CHECK(ReadIncarnation("of 00000000", 7) == 0x1'0000'0000);
+  CHECK(ReadIncarnation("of 9f02c1ab", 7) == 0x1'9f02'c1ab);
+  CHECK(ReadIncarnation("", 0x9f02c1ab) == 0x1'9f02'c1ab);
+  CHECK(ReadIncarnation("something new", 0) != 0);
+  CHECK(ReadReceipt("1-42-7-9f02c1ab")->epoch == 0x9f02c1ab);
+}
+
+TEST_CASE("frames: an answer about receipts tells those that no longer hold") {
+  std::vector<std::string_view> stale;
+  CHECK(ReadReceiptAnswer("finished 2\n", "finished", &stale));
+  CHECK(stale.empty());
+  CHECK(ReadReceiptAnswer("finished 1\n1-1-1-0a0b0c0d\n1-2-1-0a0b0c0d\n", "finished", &stale));
+  CHECK(stale == std::vector<std::string_view>{"1-1-1-0a0b0c0d", "1-2-1-0a0b0c0d"});
+  for (const char* text :
+       {"", "finished", "finished \n", "finished x\n", "finished 1", "touched 1\n"}) {
+    CAPTURE(text);
+    CHECK_FALSE(ReadReceiptAnswer(text, "finished", &stale));
   }
 }

@@ -1,18 +1,26 @@
-// A message and a summary for the tests of tasks.
+// A message, a context and a summary for the tests of tasks.
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <map>
+#include <memory>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "queuereader/task.h"
+#include "queuereader/task_registry.h"
+#include "tasks/tasks.h"
 
 namespace rivulet::test {
 
 /// A message given field by field.
 class FakeMessage final : public Message {
  public:
-  explicit FakeMessage(std::string text = "{}") : text_(std::move(text)) {}
+  explicit FakeMessage(std::string text = "{}", int tries = 1)
+      : text_(std::move(text)), tries_(tries) {}
   FakeMessage& With(std::string path, double number) {
     numbers[std::move(path)] = number;
     return *this;
@@ -34,13 +42,26 @@ class FakeMessage final : public Message {
   bool Has(std::string_view path) const override {
     return numbers.count(path) + texts.count(path) > 0;
   }
-  int tries() const override { return 1; }
+  int tries() const override { return tries_; }
+  WallTime started() const override { return {}; }
+  std::string_view id() const override { return {}; }
 
   std::map<std::string, double, std::less<>> numbers;
   std::map<std::string, std::string, std::less<>> texts;
 
  private:
   std::string text_;
+  int tries_;
+};
+
+/// Has nothing to reach: the tasks here need none of it.
+class FakeContext final : public Context {
+ public:
+  void Emit(std::string_view, std::string_view) override { throw std::invalid_argument("output"); }
+  void Count(std::string_view, std::uint64_t) override { throw std::invalid_argument("counter"); }
+  Store& store() override { throw std::invalid_argument("store"); }
+  WallTime now() const override { return {}; }
+  void Log(std::string_view) override {}
 };
 
 /// What a task said.
@@ -62,5 +83,30 @@ class FakeSummary final : public Summary {
   std::map<std::string, std::string> texts;
   std::vector<std::vector<Cell>> rows;
 };
+
+inline Result<NamedTask> TryMakeTask(const std::string& spec) {
+  TaskRegistry registry;
+  RegisterTasks(&registry);
+  return registry.Make(spec, {});
+}
+
+inline std::unique_ptr<Task> MakeTaskOf(const std::string& spec) {
+  auto task = TryMakeTask(spec);
+  REQUIRE_MESSAGE(task.ok(), task.status().message());
+  return std::move(task->task);
+}
+
+/// Why a task is refused; empty when it is not.
+inline std::string Refusal(const std::string& spec) { return TryMakeTask(spec).status().message(); }
+
+inline Outcome::Kind RunTask(Task& task, const FakeMessage& message) {
+  FakeContext context;
+  return task.Run(message, context).kind();
+}
+
+/// Runs a task that shall be done with the message.
+inline void RunDone(Task& task, const FakeMessage& message) {
+  CHECK(RunTask(task, message) == Outcome::Kind::kDone);
+}
 
 }  // namespace rivulet::test

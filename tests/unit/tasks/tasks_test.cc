@@ -4,56 +4,36 @@
 
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <limits>
-#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
-#include "queuereader/task_registry.h"
 #include "tasks/print.h"
 #include "tests/unit/tasks/support.h"
 
 using rivulet::Outcome;
-using rivulet::Task;
-using rivulet::TaskRegistry;
+using rivulet::test::FakeContext;
 using rivulet::test::FakeMessage;
 using rivulet::test::FakeSummary;
-
-namespace {
-
-std::unique_ptr<Task> Make(const std::string& spec) {
-  TaskRegistry registry;
-  rivulet::RegisterTasks(&registry);
-  auto task = registry.Make(spec);
-  REQUIRE_MESSAGE(task.ok(), spec);
-  return std::move(task->task);
-}
-
-void Run(Task& task, const FakeMessage& message) {
-  CHECK(task.Run(message).kind() == Outcome::Kind::kDone);
-}
-
-std::string Refusal(const std::string& spec) {
-  TaskRegistry registry;
-  rivulet::RegisterTasks(&registry);
-  auto task = registry.Make(spec);
-  return task.ok() ? "" : task.status().message();
-}
-
-}  // namespace
+using rivulet::test::MakeTaskOf;
+using rivulet::test::Refusal;
+using rivulet::test::RunDone;
+using rivulet::test::RunTask;
 
 TEST_CASE("count: heartbeats are counted apart from messages") {
-  auto task = Make("count");
-  Run(*task, FakeMessage().With("a", 1));
-  Run(*task, FakeMessage().With("_heartbeat_", 1331923247));
-  Run(*task, FakeMessage().With("a", 2));
+  auto task = MakeTaskOf("count");
+  RunDone(*task, FakeMessage().With("a", 1));
+  RunDone(*task, FakeMessage().With("_heartbeat_", 1331923247));
+  RunDone(*task, FakeMessage().With("a", 2));
   FakeSummary summary(*task);
   CHECK(summary.counts["messages"] == 2);
   CHECK(summary.counts["heartbeats"] == 1);
 }
 
 TEST_CASE("moments: of 2, 4, 4, 4, 5, 5, 7, 9 as textbooks have them") {
-  auto task = Make("moments:field=x");
-  for (double x : {2, 4, 4, 4, 5, 5, 7, 9}) Run(*task, FakeMessage().With("x", x));
+  auto task = MakeTaskOf("moments:field=x");
+  for (double x : {2, 4, 4, 4, 5, 5, 7, 9}) RunDone(*task, FakeMessage().With("x", x));
   FakeSummary summary(*task);
   CHECK(summary.counts["count"] == 8);
   CHECK(summary.counts["skipped"] == 0);
@@ -68,20 +48,20 @@ TEST_CASE("moments: of 2, 4, 4, 4, 5, 5, 7, 9 as textbooks have them") {
 }
 
 TEST_CASE("moments: of the difference of two fields") {
-  auto task = Make("moments:field=t,minus=hc");
-  Run(*task, FakeMessage().With("t", 10).With("hc", 4));
-  Run(*task, FakeMessage().With("t", 10).With("hc", 2));
+  auto task = MakeTaskOf("moments:field=t,minus=hc");
+  RunDone(*task, FakeMessage().With("t", 10).With("hc", 4));
+  RunDone(*task, FakeMessage().With("t", 10).With("hc", 2));
   FakeSummary summary(*task);
   CHECK(summary.counts["count"] == 2);
   CHECK(summary.numbers["mean"] == doctest::Approx(7));
 }
 
 TEST_CASE("moments: a field that is absent or no number is skipped, not failed") {
-  auto task = Make("moments:field=t,minus=hc");
-  Run(*task, FakeMessage());
-  Run(*task, FakeMessage().With("t", 1));
-  Run(*task, FakeMessage().With("hc", 1));
-  Run(*task, FakeMessage().With("t", "1").With("hc", 1));
+  auto task = MakeTaskOf("moments:field=t,minus=hc");
+  RunDone(*task, FakeMessage());
+  RunDone(*task, FakeMessage().With("t", 1));
+  RunDone(*task, FakeMessage().With("hc", 1));
+  RunDone(*task, FakeMessage().With("t", "1").With("hc", 1));
   FakeSummary summary(*task);
   CHECK(summary.counts["count"] == 0);
   CHECK(summary.counts["skipped"] == 4);
@@ -89,19 +69,19 @@ TEST_CASE("moments: a field that is absent or no number is skipped, not failed")
 }
 
 TEST_CASE("moments: a difference too large for a number is skipped") {
-  auto task = Make("moments:field=t,minus=hc");
+  auto task = MakeTaskOf("moments:field=t,minus=hc");
   double huge = std::numeric_limits<double>::max();
-  Run(*task, FakeMessage().With("t", huge).With("hc", -huge));
+  RunDone(*task, FakeMessage().With("t", huge).With("hc", -huge));
   CHECK(FakeSummary(*task).counts["skipped"] == 1);
 }
 
 TEST_CASE("top: the most frequent values come first, numbers as they are written") {
-  auto task = Make("top:field=c,k=2");
+  auto task = MakeTaskOf("top:field=c,k=2");
   for (const char* c : {"US", "BR", "US", "DE", "US", "BR"}) {
-    Run(*task, FakeMessage().With("c", std::string(c)));
+    RunDone(*task, FakeMessage().With("c", std::string(c)));
   }
-  Run(*task, FakeMessage().With("other", 1));
-  for (int i = 0; i < 5; ++i) Run(*task, FakeMessage().With("c", 7));
+  RunDone(*task, FakeMessage().With("other", 1));
+  for (int i = 0; i < 5; ++i) RunDone(*task, FakeMessage().With("c", 7));
   FakeSummary summary(*task);
   CHECK(summary.counts["count"] == 11);
   CHECK(summary.counts["skipped"] == 1);
@@ -114,9 +94,9 @@ TEST_CASE("top: the most frequent values come first, numbers as they are written
 }
 
 TEST_CASE("top: memory is bounded, and a frequent value among many rare ones is found") {
-  auto task = Make("top:field=c,k=1");
+  auto task = MakeTaskOf("top:field=c,k=1");
   for (int i = 0; i < 50'000; ++i) {
-    Run(*task, FakeMessage().With("c", i % 10 == 0 ? "often" : "rare" + std::to_string(i)));
+    RunDone(*task, FakeMessage().With("c", i % 10 == 0 ? "often" : "rare" + std::to_string(i)));
   }
   FakeSummary summary(*task);
   REQUIRE(summary.rows.size() == 1);
@@ -125,12 +105,40 @@ TEST_CASE("top: memory is bounded, and a frequent value among many rare ones is 
   CHECK(summary.rows[0][1].count - summary.rows[0][2].count <= 5000);
 }
 
+TEST_CASE("keep: what is strictly between the two passes, and nothing else") {
+  const auto kDone = Outcome::Kind::kDone;
+  const auto kDrop = Outcome::Kind::kDrop;
+  auto task = MakeTaskOf("keep:field=x,above=0.5,below=1");
+  const std::vector<std::pair<double, Outcome::Kind>> between{
+      {0.5, kDrop}, {0.5000001, kDone}, {0.9999999, kDone}, {1, kDrop}, {-1, kDrop}, {7, kDrop}};
+  for (const auto& [x, kind] : between) {
+    CHECK(RunTask(*task, FakeMessage().With("x", x)) == kind);
+  }
+  CHECK(RunTask(*task, FakeMessage().With("x", "0.7")) == kDrop);
+  CHECK(RunTask(*task, FakeMessage()) == kDrop);
+  auto above = MakeTaskOf("keep:field=x,above=-1");
+  CHECK(RunTask(*above, FakeMessage().With("x", 1e300)) == kDone);
+  CHECK(RunTask(*above, FakeMessage().With("x", -1)) == kDrop);
+  auto below = MakeTaskOf("keep:field=x,below=1e3");
+  CHECK(RunTask(*below, FakeMessage().With("x", -1e300)) == kDone);
+  CHECK(RunTask(*below, FakeMessage().With("x", 1000)) == kDrop);
+}
+
 TEST_CASE("tasks: wrong arguments are refused with those that are right") {
   CHECK(Refusal("moments").find("needs field=VALUE") != std::string::npos);
   CHECK(Refusal("moments:feild=x").find("needs field=VALUE") != std::string::npos);
   CHECK(Refusal("moments:field=x,mins=y").find("it takes field, minus, name") != std::string::npos);
   CHECK(Refusal("top:field=c,k=many").find("k=many must be a whole number from 1 to 10000") !=
         std::string::npos);
+  CHECK(Refusal("sum").find("needs field=VALUE") != std::string::npos);
+  CHECK(Refusal("keep:field=x").find("needs above=NUMBER or below=NUMBER") != std::string::npos);
+  CHECK(Refusal("keep:field=x,above=2,below=1").find("above=2 must be less than below=1") !=
+        std::string::npos);
+  CHECK(Refusal("keep:field=x,above=nan").find("above=nan must be a number") != std::string::npos);
+  CHECK(Refusal("sample").find("needs rate=VALUE") != std::string::npos);
+  CHECK(Refusal("sample:rate=1.5").find("rate=1.5 must be a number from 0 to 1") !=
+        std::string::npos);
+  CHECK(Refusal("fail:rate=.5,seed=x").find("seed=x must be a whole number") != std::string::npos);
   CHECK(Refusal("count:field=x").find("it takes name") != std::string::npos);
   CHECK(Refusal("print:field=x").find("it takes name") != std::string::npos);
 }
@@ -139,8 +147,8 @@ TEST_CASE("print: a message is a line, whatever newlines stand between its token
   std::FILE* file = std::tmpfile();
   REQUIRE(file);
   rivulet::PrintTask task(file);
-  Run(task, FakeMessage("{\"a\":\r\n 1}"));
-  Run(task, FakeMessage("\"x\\ny\""));
+  RunDone(task, FakeMessage("{\"a\":\r\n 1}"));
+  RunDone(task, FakeMessage("\"x\\ny\""));
   std::rewind(file);
   char text[64] = {};
   std::size_t size = std::fread(text, 1, sizeof text - 1, file);
@@ -152,7 +160,8 @@ TEST_CASE("print: an output that takes nothing fails the task") {
   std::FILE* full = std::fopen("/dev/full", "w");
   REQUIRE(full);
   rivulet::PrintTask task(full);
-  Outcome outcome = task.Run(FakeMessage("1"));
+  FakeContext context;
+  Outcome outcome = task.Run(FakeMessage("1"), context);
   CHECK(outcome.kind() == Outcome::Kind::kFailed);
   CHECK(outcome.why().find("No space left") != std::string::npos);
   std::fclose(full);

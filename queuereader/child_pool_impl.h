@@ -1,0 +1,99 @@
+// The inside of ChildPool, for its two files: what runs messages, and what asks.
+#pragma once
+
+#include <poll.h>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "queuereader/child_pool.h"
+#include "queuereader/child_pool_worker.h"
+
+namespace rivulet {
+
+struct ChildPool::Impl {
+  using Worker = ChildPoolWorker;
+
+  Impl(const Clock& its_clock, ChildPoolConfig its_config, ChildDialect& its_dialect)
+      : clock(its_clock), config(std::move(its_config)), dialect(its_dialect) {
+    for (std::size_t i = 0; i < std::max<std::size_t>(config.workers, 1); ++i) {
+      workers.push_back(std::make_unique<Worker>(config.restart, config.seed + i));
+    }
+  }
+
+  void Begin(std::span<const Message* const> messages, std::span<Outcome> outcomes,
+             Context& context, bool one_at_a_time);
+  void Run();
+  void Deliver();
+
+  void Assign(MonoTime now);
+  bool MayStart(const Worker& worker, MonoTime now) const;
+  void Fill(Worker& worker, MonoTime now);
+  void FlushAll();
+  void Await(MonoTime now);
+  Duration WaitTime(MonoTime now) const;
+  void ReadFrom(Worker& worker, MonoTime now);
+  void CheckDeadline(Worker& worker, MonoTime now);
+  void CheckIdle(Worker& worker);
+
+  bool TakeAnswers(Worker& worker, MonoTime now);
+  bool TakeOne(Worker& worker, MonoTime now);
+  void Answer(Worker& worker, MonoTime now);
+
+  Status StartWorker(std::size_t index);
+  void Excess(Worker& worker);
+  void Broken(Worker& worker, const std::string& why);
+  void Lost(Worker& worker, const std::string& why, bool first_is_to_blame, std::uint64_t* counter);
+  void SendAnew(const std::vector<std::size_t>& owed);
+  void Charge(std::size_t message, const std::string& why);
+  void NoteEnd(Worker& worker);
+  void LogEnd(Worker& worker, const std::string& how);
+  std::string Named(const std::string& why) const { return config.child.name + ": " + why; }
+  std::string NoAnswerInTime(const Worker& worker) const;
+
+  Status Ask(std::size_t index, std::string_view request,
+             const std::function<Result<bool>(std::string_view*)>& take);
+  Status Converse(Worker& worker, const std::function<Result<bool>(std::string_view*)>& take);
+  Status AwaitStart(std::size_t index);
+  void End(Duration patience);
+
+  /// Of a child that has closed its output, to have ended too: so that it can be told how.
+  static constexpr Duration kEndPatience = std::chrono::milliseconds(500);
+  /// How often a stop is looked for while a start is waited for.
+  static constexpr Duration kStopLook = std::chrono::milliseconds(20);
+  /// So many answers at once are few while so many are still owed: then so long is not listened.
+  static constexpr std::size_t kFewAnswers = 8;
+  static constexpr std::size_t kManyOwed = 64;
+  static constexpr Duration kNap = std::chrono::microseconds(50);
+  /// Until one of `watched` is ready.
+  void Poll(Duration wait);
+
+  const Clock& clock;
+  ChildPoolConfig config;
+  ChildDialect& dialect;
+  std::function<Status(std::size_t)> on_start;
+  bool starting = false;  // within on_start
+  std::vector<std::unique_ptr<Worker>> workers;
+  ChildPoolStats stats;
+  int dead_starts = 0;  // in a row
+  bool nap = false;
+  std::vector<pollfd> watched;
+  std::vector<Worker*> watched_workers;
+
+  // The run in hand.
+  std::span<const Message* const> messages;
+  std::span<Outcome> outcomes;
+  Context* context = nullptr;
+  std::size_t left = 0;                // without an outcome
+  std::vector<std::size_t> todo;       // to be sent, the last one first
+  std::vector<bool> alone;             // to be sent while nothing else is in the child's hand
+  std::vector<ChildAnswer> said;       // by message; used only where any says more than an outcome
+  std::vector<std::size_t> said_more;  // those
+};
+
+}  // namespace rivulet

@@ -1,0 +1,83 @@
+// Tells one queue what becomes of the messages that it leased out: /finish, /requeue, /bury.
+//
+// Receipts go together, thousands a request, and one request at a time while more gather; requeues
+// by their delay, those with another body each alone, several at a time. A request that failed is
+// sent again, after a pause that grows, until it is answered; one whose answer was lost meets stale
+// receipts then. Thread: the loop's.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/backoff.h"
+#include "base/event_loop.h"
+#include "http/client.h"
+#include "queuereader/queue_origin.h"
+#include "queuereader/source.h"
+
+namespace rivulet {
+
+class QueueSettler {
+ public:
+  using OnSettled = std::function<void(std::uint64_t token, Settled how, const Status& why)>;
+
+  /// All must outlive it.
+  QueueSettler(EventLoop& loop, Client& client, const QueueOrigin& origin, BackoffConfig backoff,
+               OnSettled on_settled);
+  QueueSettler(const QueueSettler&) = delete;
+  QueueSettler& operator=(const QueueSettler&) = delete;
+
+  /// A settlement with a receipt. Nothing is sent before Send(). O(1).
+  void Add(Settlement settlement);
+  void Send();
+  std::size_t unsettled() const { return unsettled_; }
+  /// Gives up; nothing more is called.
+  void Abandon();
+
+ private:
+  // What one request tells.
+  struct Errand {
+    std::string path;
+    std::string receipts;  // one a line: the body of the request, unless there is another
+    std::vector<std::uint64_t> tokens;  // of those
+    bool replaces = false;              // a requeue with another body, of one receipt
+    std::string body;
+  };
+  struct Running {
+    Errand errand;
+    ClientCall call;  // reads the errand
+  };
+  struct Lane {
+    std::string_view verb;  // which the answer begins with
+    std::size_t max_running;
+    std::deque<Errand> waiting;
+    std::list<Running> running;
+  };
+
+  static void Gather(Lane* lane, const Settlement& settlement, std::string path);
+  void Start(Lane& lane);
+  void OnAnswer(Lane& lane, std::list<Running>::iterator running, const ClientResponse& response);
+  void Again(Lane& lane, Errand errand, const std::string& why);
+  void Refused(Lane& lane, Errand errand, const std::string& why);
+  void Answered(const Errand& errand, const std::vector<std::string_view>& stale);
+  void Tell(std::uint64_t token, Settled how, const Status& why);
+
+  Client& client_;
+  const QueueOrigin& origin_;
+  OnSettled on_settled_;
+  std::size_t unsettled_ = 0;
+  bool abandoned_ = false;
+  JitterBackoff backoff_;
+  Timer pause_;  // after a failure nothing is sent for that long
+  Lane finish_{"finished", 1, {}, {}};
+  Lane bury_{"buried", 1, {}, {}};
+  Lane requeue_;
+  Lane replace_;
+};
+
+}  // namespace rivulet

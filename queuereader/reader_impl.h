@@ -1,0 +1,125 @@
+// What the parts of the reader share. Included by reader*.cc alone.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "queuereader/json_message.h"
+#include "queuereader/reader.h"
+#include "queuereader/task_context.h"
+
+namespace rivulet {
+
+inline constexpr std::size_t kMaxChunk = 256;
+
+struct Reader::Impl {
+  enum class Role : std::uint8_t { kTask, kPreprocess, kValidate, kGiveUp };
+
+  /// A task with its place in the reader.
+  struct Slot {
+    Slot(Role its_role, NamedTask named, const Impl& impl)
+        : role(its_role),
+          name(std::move(named.name)),
+          task(std::move(named.task)),
+          backoff(impl.config.backoff),
+          context(name, impl.surroundings) {}
+    /// "task sum", "--preprocess double".
+    std::string Label() const;
+    /// "task:sum", "task:--preprocess=double".
+    std::string Section() const;
+
+    Role role;
+    std::string name;
+    std::unique_ptr<Task> task;
+    TaskCounts counts;
+    LatencyHistogram run_time;
+    TaskBackoff backoff;  // of kTask alone; see BackoffOf()
+    TaskContext context;
+  };
+
+  /// A message in hand.
+  struct Work {
+    enum class State : std::uint8_t {
+      kRuns,     // goes through the tasks that are left
+      kCharged,  // has failed as a whole: every task that was left stays so
+      kDecided,  // the verdict stands
+    };
+    JsonDocument document;
+    std::unique_ptr<JsonDocument> replacement;  // of preprocess
+    std::string replaced_text;
+    Envelope envelope;
+    JsonMessage message;
+    Incoming incoming;
+    std::size_t index = 0;  // in what Handle() was given
+    int tries = 0;          // this one counted
+    State state = State::kDecided;
+    std::vector<std::string_view> failed;  // names
+    Verdict* verdict = nullptr;
+  };
+
+  Impl(ReaderConfig its_config, ReaderTasks its_tasks, ReaderSurroundings its_surroundings);
+  void AddSlot(Role role, NamedTask named);
+
+  // reader.cc
+  void Handle(std::span<const Incoming> messages, WallTime when, std::vector<Verdict>* verdicts);
+  void Begin(Work& work);
+  void BindOriginal(Work& work) const;
+  void Conclude(Work& work);
+  void FailUnknownTasks(Work& work) const;
+  void Retry(Work& work);
+
+  // reader_run.cc
+  bool IsLeft(const Slot& slot, const Work& work) const;
+  void RunSlot(Slot& slot, std::size_t messages);
+  void RunBatch(Slot& slot);
+  void Guarded(Slot& slot);
+  void Account(Slot& slot, Work& work, Outcome& outcome, bool* fed);
+  void Succeeded(Slot& slot, const Outcome& outcome);
+  Outcome Replace(Work& work, const Outcome& outcome) const;
+  void TakeEmissions(Slot& slot);
+  void GiveUp(Work& work);
+  MonoTime Now() const { return surroundings.clock ? surroundings.clock->Now() : MonoTime(); }
+  TaskBackoff& BackoffOf(Slot& slot) { return slot.role == Role::kTask ? slot.backoff : gate; }
+  const TaskBackoff& BackoffOf(const Slot& slot) const {
+    return slot.role == Role::kTask ? slot.backoff : gate;
+  }
+
+  // reader_state.cc
+  std::string SaveCounts() const;
+  Status LoadCounts(std::string_view saved);
+
+  const ReaderConfig config;
+  const ReaderSurroundings surroundings;
+  std::deque<Slot> slots;  // all_tasks, then the others that there are; addresses are kept
+  std::size_t task_count = 0;
+  std::vector<std::string> names;  // of all_tasks
+  Slot* preprocess = nullptr;
+  Slot* validate = nullptr;
+  Slot* giveup = nullptr;
+  TaskBackoff gate;  // of preprocess and validate together
+  ReaderCounts counts;
+
+  std::vector<std::unique_ptr<Work>> works;  // kept from one chunk to the next
+  WallTime now{};                            // of this Handle()
+  MonoTime run_started{};                    // of the next run: the end of the one before
+  std::vector<Work*> batch;                  // of one run
+  std::vector<const Message*> batch_messages;
+  std::vector<Outcome> outcomes;
+
+  /// Of tasks that this reader does not have, as they were loaded.
+  std::map<std::string, std::string> kept_sections;
+  struct KeptCounts {
+    TaskCounts counts;
+    TaskContext::Counters counters;
+  };
+  std::map<std::string, KeptCounts> kept_counts;
+};
+
+/// Adds "LABEL: WHY" to what failed before.
+void AppendWhy(std::string* all, std::string_view label, std::string_view why);
+
+}  // namespace rivulet

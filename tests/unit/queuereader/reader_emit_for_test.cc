@@ -1,0 +1,62 @@
+// What a task of batches emits for single messages.
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "queuereader/reader.h"
+
+using namespace rivulet;
+
+namespace {
+
+/// Emits each message for itself, in disorder, and fails "2"; on "4" all.
+class Halves final : public Task {
+ public:
+  Outcome Run(const Message& message, Context& context) override {
+    context.EmitFor(0, "out", message.text());
+    return message.text() == "2" ? Outcome::Failed("two") : Outcome::Done();
+  }
+  std::size_t batch_size() const override { return 8; }
+  void RunBatch(std::span<const Message* const> messages, std::span<Outcome> outcomes,
+                Context& context) override {
+    for (std::size_t i = messages.size(); i > 0; --i) {
+      context.EmitFor(i - 1, "out", messages[i - 1]->text());
+      if (messages[i - 1]->text() == "2") outcomes[i - 1] = Outcome::Failed("two");
+      if (messages[i - 1]->text() == "4") throw std::runtime_error("four");
+    }
+  }
+};
+
+std::vector<std::string> Emitted(const std::vector<std::string>& messages) {
+  ReaderTasks tasks;
+  tasks.all_tasks.push_back({"halves", std::make_unique<Halves>()});
+  ReaderSurroundings surroundings;
+  surroundings.outputs = {"out"};
+  Reader reader({}, std::move(tasks), surroundings);
+  std::vector<Incoming> incoming;
+  for (const std::string& message : messages) incoming.push_back({message, {}, {}});
+  std::vector<Verdict> verdicts;
+  reader.Handle(incoming, WallTime(), &verdicts);
+  std::vector<std::string> all;
+  for (const Verdict& verdict : verdicts) {
+    std::string one;
+    for (const Emission& emission : verdict.emissions) one += emission.message;
+    all.push_back(one);
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("reader: what is emitted for a message goes with it, whatever became of the others") {
+  CHECK(Emitted({"1", "2", "3"}) == std::vector<std::string>{"1", "", "3"});
+  CHECK(Emitted({"1"}) == std::vector<std::string>{"1"});
+  CHECK(Emitted({"2"}) == std::vector<std::string>{""});
+}
+
+TEST_CASE("reader: what is emitted for a message does not go when its batch has thrown") {
+  CHECK(Emitted({"1", "4", "3"}) == std::vector<std::string>{"", "", ""});
+}
