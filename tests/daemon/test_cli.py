@@ -28,7 +28,7 @@ FREE_TEXT = {
     # Folders and files that are made, or found missing, when they are used.
     "dead-letter", "spool-path", "offset-file", "ca-file", "state-file", "filename-format",
     "mget-item-sep", "mput-item-sep", "queuename", "failed-message-dir", "heartbeat-file",
-    "filter-require", "filter-exclude", "user-agent", "data-path",
+    "filter-require", "filter-exclude", "user-agent", "data-path", "checkpoint-dir",
     # These are read only where --pubsub-url is given; alone they are refused for that.
     "blacklist-fields", "encrypted-fields", "expected-key", "expected-value",
     "expected-value-regex", "hash-key-file", "source-auth-token-file", "source-offset-file",

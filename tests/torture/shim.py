@@ -6,6 +6,7 @@
 
 import os
 import subprocess
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -19,7 +20,7 @@ def library():
     path = os.path.join(build, "torture", "fault_shim.so")
     if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        fresh = "%s.%d" % (path, os.getpid())
+        fresh = "%s.%d.%d" % (path, os.getpid(), threading.get_ident())
         subprocess.run([os.environ.get("CC", "cc"), "-O2", "-g", "-Wall", "-Wextra", "-Wshadow", "-Werror",
                         "-shared", "-fPIC", "-pthread", source, "-o", fresh], check=True)
         os.rename(fresh, path)  # another run may do the same at this moment

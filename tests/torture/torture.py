@@ -16,6 +16,8 @@
     bridge_soak
              a million ids through pubsub, bridge and queue, 1 % forced failures, kills by turns
     archive  300 kill -9 of ps_to_file, in three compressions
+    reader_kills
+             100 kill -9 of a reader, and half as many of its queue: its tasks' sum is exact
     controls each test with the protection taken out, which must fail; and redis-server, which must pass
 
 Without a TEST all are run. --scale=0.1 does a tenth. A seed is printed, and repeats a run as far as
@@ -121,6 +123,11 @@ def archive(seed, scale):
                     for compression in ("none", "gzip", "zstd")))
 
 
+def reader_kills(seed, scale):
+    from reader_kills import reader_kills
+    return all_of(*(reader_kills(seed + more, max(8, round(50 * scale))) for more in range(2)))
+
+
 def controls(seed, scale):
     """What must be noticed is a violation when it is not, and the other way round."""
     from crash import Crashes
@@ -145,6 +152,11 @@ def controls(seed, scale):
         seen = {text.split(":")[0] for text in control(seed, kind).violations}
         if rule not in seen:
             found.append("control: a network that would %s: not noticed, but %s" % (kind, sorted(seen)))
+    from reader_kills import reader_kills as killed
+    for control in ("checkpoint", "ledger"):
+        seen = {text.split(":")[0] for text in killed(seed, 10, control=control).violations}
+        if "sum" not in seen:
+            found.append("control: a reader without %s: not noticed, but %s" % (control, sorted(seen)))
     if shutil.which("redis-server"):
         found += Faults(seed, max(1, round(100 * scale)), program="redis").run()
         found += Crashes(seed, max(1, round(30 * scale)), program="redis").run()
@@ -155,7 +167,8 @@ def controls(seed, scale):
 
 TESTS = {"crash": crash, "faults": faults, "power": power, "soak": soak, "drain": drain,
          "bridges": bridges, "partition": partition, "bridge_kills": bridge_kills,
-         "bridge_soak": bridge_soak, "archive": archive, "controls": controls}
+         "bridge_soak": bridge_soak, "archive": archive, "reader_kills": reader_kills,
+         "controls": controls}
 
 
 def main():

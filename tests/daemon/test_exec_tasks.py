@@ -1,0 +1,222 @@
+"""Programs as tasks of queuereader (exec:), in Python with the helper of examples/python_tasks."""
+
+import json
+import os
+import re
+import signal
+import sys
+import tempfile
+import unittest
+
+from harness import ROOT, Daemon, post, run_program, wait_until
+
+SANITIZED = True
+
+HELPER = os.path.join(ROOT, "examples", "python_tasks")
+
+# What a message says is what the task does.
+ACTS = """
+import os, sys, time
+from rivulet_task import Drop, Retry, count, emit, run, task
+
+@task
+def act(message):
+    does = message.get("does")
+    if does == "exit": os._exit(3)
+    if does == "hang": time.sleep(1000)
+    if does == "throw": raise ValueError("no such thing")
+    if does == "false": return False
+    if does == "drop": raise Drop
+    if does == "retry": raise Retry("busy", backoff=False)
+    if does == "print": print("seen", message["n"])
+    emit("done", message["n"])
+    emit("names", "number %d" % message["n"])
+    count("acts")
+run()
+"""
+
+# Sums x; its state is the checkpoint's.
+SUMS = """
+import time
+from rivulet_task import run, task
+state = {"sum": 0, "seen": 0}
+
+@task
+def add(message):
+    state["sum"] += message["x"]
+    state["seen"] += 1
+    time.sleep(0.0005)
+run(save=lambda: state, load=state.update)
+"""
+
+HALVES = """
+from rivulet_task import run, task
+
+@task
+def half(message):
+    return {"x": message["x"] / 2}
+run()
+"""
+
+
+class ExecTaskTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.failed = os.path.join(self.folder, "failed")
+
+    def path(self, name, text=""):
+        path = os.path.join(self.folder, name)
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    def python(self, source, options=""):
+        path = self.path("program.py", source)
+        return "exec:%sPYTHONPATH=%s exec %s -B %s" % (options, HELPER, sys.executable, path)
+
+    def messages(self, messages):
+        return self.path("messages", "".join(json.dumps(m) + "\n" for m in messages))
+
+    def args(self, *args):
+        once = [] if any(arg.startswith("--max-tries") for arg in args) else ["--max-tries=1"]
+        return ["--failed-message-dir=" + self.failed, "--max-backoff=0s", *once, *args]
+
+    def run_file(self, messages, *args, code=0):
+        """(the summary, what was emitted to the output `done`, standard error)"""
+        out = os.path.join(self.folder, "out")
+        done = run_program(
+            "queuereader", *self.args("--source=file:" + self.messages(messages),
+                                      "--summary-format=json", "--output=done=file:" + out,
+                                      "--output=names=file:" + out + ".names", *args))
+        self.assertEqual(done.returncode, code, done.stderr)
+        with open(out) as file:
+            emitted = [json.loads(line) for line in file]
+        return json.loads(done.stdout.splitlines()[-1]), emitted, done.stderr
+
+    def set_aside(self, queuename="default"):
+        folder = os.path.join(self.failed, queuename)
+        found = []
+        for name in os.listdir(folder) if os.path.isdir(folder) else []:
+            with open(os.path.join(folder, name)) as file:
+                found.append(json.load(file))
+        return found
+
+    def test_each_answer_has_its_effect(self):
+        acts = ["ok", "throw", "print", "false", "drop", "retry", "ok"]
+        summary, emitted, stderr = self.run_file(
+            [{"n": n, "does": does} for n, does in enumerate(acts)],
+            "--task=" + self.python(ACTS, "name=acts,"))
+        self.assertEqual(emitted, [0, 2, 6])
+        with open(os.path.join(self.folder, "out.names")) as file:
+            self.assertEqual(file.read(), "number 0\nnumber 2\nnumber 6\n")
+        self.assertEqual((summary["finished"], summary["dropped"], summary["given_up"]), (3, 1, 3))
+        self.assertEqual(sorted(m["data"]["does"] for m in self.set_aside()),
+                         ["false", "retry", "throw"])
+        self.assertIn("acts: seen 2\n", stderr)  # what it prints
+        self.assertIn("ValueError: no such thing", stderr)
+        self.assertIn("Retry: busy", stderr)
+
+    def test_an_end_and_a_hang_cost_one_message_a_try_and_the_others_nothing(self):
+        does = {70: "exit", 140: "hang", 141: "exit", 299: "exit"}
+        messages = [{"n": n, "does": does.get(n)} for n in range(300)]
+        summary, emitted, stderr = self.run_file(
+            messages, "--task=" + self.python(ACTS, "name=acts,timeout=500ms,"))
+        self.assertEqual(sorted(set(range(300)) - set(emitted)), sorted(does))
+        self.assertEqual(len(emitted), 300 - len(does))
+        self.assertEqual(sorted(m["data"]["n"] for m in self.set_aside()), sorted(does))
+        self.assertEqual(summary["given_up"], len(does))
+        self.assertIn("exited with 3 before it answered", stderr)
+        self.assertIn("did not answer within 500ms", stderr)
+
+    def test_several_workers_share_the_messages_and_keep_the_order_of_what_is_emitted(self):
+        messages = [{"n": n, "does": None} for n in range(500)]
+        summary, emitted, _ = self.run_file(messages, "--task=" + self.python(ACTS, "workers=3,"))
+        self.assertEqual(emitted, list(range(500)))
+        self.assertEqual(summary["finished"], 500)
+
+    def test_a_program_that_cannot_be_run_says_so(self):
+        done = run_program("queuereader", *self.args(
+            "--source=file:" + self.messages([{"n": 1}, {"n": 2}]), "--task=exec:exec no-such-program"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("no-such-program: not found", done.stderr)
+        self.assertIn("exited with 127 before it answered", done.stderr)
+        self.assertEqual(len(self.set_aside()), 2)
+        done = run_program("queuereader", "--source=-", "--task=exec:worker=2,cat", input="")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("unknown option 'worker'", done.stderr)
+
+    def test_a_program_may_alter_messages_before_the_tasks(self):
+        done = run_program(
+            "queuereader", *self.args("--source=file:" + self.messages([{"x": 3}, {"x": 5}]),
+                                      "--preprocess=" + self.python(HALVES), "--task=print"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([json.loads(line) for line in done.stdout.splitlines()[:2]],
+                         [{"x": 1.5}, {"x": 2.5}])
+
+    def test_a_message_with_newlines_between_its_tokens_is_one_line(self):
+        with Daemon("simplequeue") as queue:
+            post(queue.url("/put"), b'{"n":\n7,\n"does":"print"}')
+            reader = Daemon("queuereader", *self.args(
+                "--source=" + queue.url(), "--task=" + self.python(ACTS, "name=acts,"),
+                "--output=done=file:-", "--output=names=file:/dev/null"))
+            with reader:
+                reader.wait_for_line("^7$")
+                wait_until(lambda: "acts: seen 7\n" in reader.stderr())
+
+    def test_state_is_exact_though_reader_and_program_are_killed(self):
+        count = 1500
+        checkpoint = os.path.join(self.folder, "state")
+        args = self.args("--source=file:" + self.messages([{"x": x} for x in range(count)]),
+                         "--task=" + self.python(SUMS, "name=sums,state=yes,"),
+                         "--max-tries=9", "--checkpoint-every=20ms", "--checkpoint-dir=" + checkpoint)
+        for victim in ("reader", "program", "reader"):
+            reader = Daemon("queuereader", *args)
+            try:
+                written = newest(checkpoint)
+                wait_until(lambda: newest(checkpoint) != written or not reader.running())
+                program = children(reader.pid)
+                if victim == "program" and program:
+                    os.kill(program[0], signal.SIGKILL)
+                    written = newest(checkpoint)
+                    wait_until(lambda: newest(checkpoint) != written or not reader.running())
+            finally:
+                reader.kill()
+        done = run_program("queuereader", *args)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = []
+        for name in os.listdir(checkpoint):
+            with open(os.path.join(checkpoint, name), "rb") as file:
+                found += re.findall(rb'\{"sum": [0-9]+, "seen": [0-9]+\}', file.read())
+        self.assertEqual([json.loads(state) for state in found],
+                         [{"sum": count * (count - 1) // 2, "seen": count}])
+
+    def test_the_helper_is_no_longer_than_it_says(self):
+        with open(os.path.join(HELPER, "rivulet_task.py")) as file:
+            self.assertLessEqual(len(file.readlines()), 40)
+
+
+def children(pid):
+    """The processes that `pid` has started."""
+    found = []
+    for task in os.listdir("/proc/%d/task" % pid) if os.path.isdir("/proc/%d" % pid) else []:
+        try:
+            with open("/proc/%d/task/%s/children" % (pid, task)) as file:
+                found += [int(child) for child in file.read().split()]
+        except OSError:
+            pass
+    return found
+
+
+def newest(folder):
+    """When a file of the folder was written last."""
+    try:
+        return max((os.stat(os.path.join(folder, name)).st_mtime_ns for name in os.listdir(folder)),
+                   default=0)
+    except FileNotFoundError:
+        return 0
+
+
+if __name__ == "__main__":
+    unittest.main()
