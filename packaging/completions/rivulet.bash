@@ -19,12 +19,14 @@ _rivulet() {
     --overflow) mapfile -t COMPREPLY < <(compgen -W 'reject log' -- "$current") ;;
     --sync | --spool-sync) mapfile -t COMPREPLY < <(compgen -W 'always none 100ms' -- "$current") ;;
     --spool-full) mapfile -t COMPREPLY < <(compgen -W 'wait drop-oldest' -- "$current") ;;
+    --summary-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current") ;;
+    --store) mapfile -t COMPREPLY < <(compgen -W 'memory:' -- "$current") ;;
     --compress) mapfile -t COMPREPLY < <(compgen -W 'none gzip zstd' -- "$current") ;;
     --spool-path | --root | --data-path | --checkpoint-dir | --failed-message-dir)
       mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     --user) mapfile -t COMPREPLY < <(compgen -u -- "$current") ;;
     --group) mapfile -t COMPREPLY < <(compgen -g -- "$current") ;;
-    --config | --*-file | --*-log | --dead-letter | --filename-format | --task | --source)
+    --config | --*-file | --*-log | --dead-letter | --filename-format | --task | --preprocess | --validate | --requeue-giveup | --source)
       mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
   esac
   if [[ $program == *file_to_http && $current != -* && -z ${name-} ]]; then
@@ -38,4 +40,4 @@ _rivulet() {
   fi
 }
 
-complete -F _rivulet pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader rivulet-journal
+complete -F _rivulet pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader rivulet-journal rivulet-new-task
