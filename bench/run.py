@@ -6,6 +6,7 @@
     python3 bench/run.py --only=fanout,framings,fanout-peers,replay,publish,stalled   pubsub alone
     python3 bench/run.py --only=durable,leases,journal   what leases and the journal cost
     python3 bench/run.py --only=bridge,bridge-latency,bridge-peers,to-file,from-file   the bridges
+    python3 bench/run.py --only=reader,reader-latency,reader-peers   queuereader
     python3 bench/run.py --runs=1             a quick look
 """
 
@@ -23,10 +24,12 @@ import bridge_sections
 import durable_sections
 import harness
 import pubsub_sections
+import reader_sections
 import sections
 from report import Report
 
-SECTIONS = sections.ALL | pubsub_sections.ALL | durable_sections.ALL | bridge_sections.ALL
+SECTIONS = sections.ALL | pubsub_sections.ALL | durable_sections.ALL | bridge_sections.ALL \
+    | reader_sections.ALL
 WRITTEN = os.path.join(harness.ROOT, "bench", "RESULTS.md")
 
 
