@@ -9,6 +9,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace rivulet {
@@ -40,10 +41,9 @@ std::uint64_t SipHash(std::string_view bytes, std::uint64_t key_low, std::uint64
   };
   const auto word_at = [&](std::size_t at, std::size_t count) {
     std::uint64_t word = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      word |= std::uint64_t{static_cast<unsigned char>(bytes[at + i])} << (8 * i);
-    }
-    return word;
+    if (count > 0) std::memcpy(&word, bytes.data() + at, count);
+    // Little-endian, as the paper has it.
+    return std::endian::native == std::endian::little ? word : __builtin_bswap64(word);
   };
   const std::size_t whole = bytes.size() / 8 * 8;
   for (std::size_t at = 0; at < whole; at += 8) absorb(word_at(at, 8));

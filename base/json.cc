@@ -61,8 +61,8 @@ class CheckingHandler {
 
   /// `end` is the end of the text that `stream` reads.
   CheckingHandler(PooledDocument& document, const rapidjson::InsituStringStream& stream,
-                  const char* end, bool check_surrogates)
-      : document_(document), stream_(stream), end_(end), check_surrogates_(check_surrogates) {}
+                  const char* end, bool unicode_escapes)
+      : document_(document), stream_(stream), end_(end), unicode_escapes_(unicode_escapes) {}
 
   Refusal refusal() const { return refusal_; }
 
@@ -85,8 +85,10 @@ class CheckingHandler {
   }
   bool Key(const char* text, Size length, bool copy) {
     if (length > kJsonMaxKeyBytes) return Refuse(Refusal::kKeyBytes);
-    // Keys become file names, metric labels and keys of stores.
-    if (std::memchr(text, 0, length) != nullptr) return Refuse(Refusal::kKeyNul);
+    // Keys become file names, metric labels and keys of stores. A raw NUL was refused before.
+    if (unicode_escapes_ && std::memchr(text, 0, length) != nullptr) {
+      return Refuse(Refusal::kKeyNul);
+    }
     return CheckText(text, length) && document_.Key(text, length, copy);
   }
   bool StartObject() { return Enter() && document_.StartObject(); }
@@ -122,13 +124,13 @@ class CheckingHandler {
   }
   // A lone low surrogate, written as an escape, comes out of RapidJSON as invalid UTF-8.
   bool CheckText(const char* text, Size length) {
-    return !check_surrogates_ || IsValidUtf8({text, length}) || Refuse(Refusal::kSurrogate);
+    return !unicode_escapes_ || IsValidUtf8({text, length}) || Refuse(Refusal::kSurrogate);
   }
 
   PooledDocument& document_;
   const rapidjson::InsituStringStream& stream_;
   const char* const end_;
-  const bool check_surrogates_;
+  const bool unicode_escapes_;  // whether there is any in the text
   Refusal refusal_ = Refusal::kNone;
   std::size_t values_ = 0;
   int depth_ = 0;

@@ -1,6 +1,7 @@
 #include "queuereader/child_pool.h"
 
 #include <fmt/format.h>
+#include <sys/prctl.h>
 
 #include <thread>
 #include <utility>
@@ -14,19 +15,23 @@ namespace rivulet {
 void ChildPool::Impl::Begin(std::span<const Message* const> its_messages,
                             std::span<Outcome> its_outcomes, Context& its_context,
                             bool one_at_a_time) {
+  CheckAhead(its_messages);
   messages = its_messages;
   outcomes = its_outcomes;
   context = &its_context;
   left = messages.size();
   todo.clear();
-  for (std::size_t i = messages.size(); i > 0; --i) todo.push_back(i - 1);
+  for (std::size_t i = messages.size(); i > ahead.size(); --i) todo.push_back(i - 1);
   alone.assign(messages.size(), one_at_a_time);
   if (said.size() < messages.size()) said.resize(messages.size());
   said_more.clear();
   for (auto& worker : workers) {
+    if (worker->owes()) continue;
     worker->last_answered.reset();
-    CheckIdle(*worker);
+    if (ahead.empty()) CheckIdle(*worker);
   }
+  ahead.clear();
+  ahead_ended = false;
 }
 
 void ChildPool::Impl::Run() {
@@ -59,9 +64,7 @@ void ChildPool::Impl::Assign(MonoTime now) {
     if (!worker.running()) {
       if (!MayStart(worker, now)) continue;
       if (Status status = StartWorker(i); !status.ok()) {
-        worker.Owe(todo.back(), now);
-        todo.pop_back();
-        Lost(worker, status.message(), true, &stats.crashes);
+        StartFailed(worker, status.message());
         continue;
       }
     }
@@ -117,6 +120,19 @@ Duration ChildPool::Impl::WaitTime(MonoTime now) const {
   return std::max(wait, Duration::zero());
 }
 
+/// A child that flushes each answer would wake us for every one, which slows both down: while it
+/// has more to do, we look again when half of that should be done.
+Duration ChildPool::Impl::NapTime() const {
+  Duration nap = kMostNap;
+  bool any = false;
+  for (const auto& worker : workers) {
+    if (!worker->running() || !worker->owes()) continue;
+    any = true;
+    nap = std::min(nap, worker->pace() * static_cast<Duration::rep>(worker->owed() / 2));
+  }
+  return any ? nap : Duration::zero();
+}
+
 void ChildPool::Impl::Await(MonoTime now) {
   watched.clear();
   watched_workers.clear();
@@ -129,7 +145,11 @@ void ChildPool::Impl::Await(MonoTime now) {
     watched.push_back({one.input(), POLLOUT, 0});
     watched_workers.push_back(nullptr);
   }
-  if (std::exchange(nap, false)) std::this_thread::sleep_for(kNap);
+  if (const Duration nap = NapTime(); nap >= kLeastNap) {
+    thread_local const int exact = prctl(PR_SET_TIMERSLACK, 1'000, 0, 0, 0);
+    static_cast<void>(exact);
+    std::this_thread::sleep_for(nap);
+  }
   Poll(WaitTime(now));
   const MonoTime then = clock.Now();
   for (std::size_t i = 0; i < watched.size(); ++i) {
@@ -144,14 +164,15 @@ void ChildPool::Impl::ReadFrom(Worker& worker, MonoTime now) {
   const bool open = worker.Receive();
   const std::size_t owed = worker.owed();
   const bool lives = TakeAnswers(worker, now);
-  // It flushes each answer: a look at every single one would slow both of us down.
-  if (open && owed - worker.owed() < kFewAnswers && worker.owed() > kManyOwed) nap = true;
+  worker.NotePace(owed - worker.owed(), now);
   if (!lives || open) return;
   // It was about to end by itself when it was sent more.
-  const bool to_blame = worker.owes() && (!worker.has_answered || !worker.has_not_read_owed());
+  const bool unread = worker.has_not_read_owed();
   const std::string how = worker.End(kEndPatience);
-  if (to_blame) {
-    Lost(worker, how + " before it answered", config.answers_each, &stats.crashes);
+  if (worker.owes() && !worker.has_answered && unread) {
+    StartFailed(worker, how + " before it answered");
+  } else if (worker.owes() && !unread) {
+    Lost(worker, how + " before it answered", BlameOfEnd(), &stats.crashes);
   } else {
     SendAnew(worker.Forget());
     LogEnd(worker, how);
@@ -163,7 +184,7 @@ void ChildPool::Impl::CheckDeadline(Worker& worker, MonoTime now) {
   if (now - worker.waiting_since() < config.timeout) return;
   const std::string why = NoAnswerInTime(worker);
   worker.End(Duration::zero());
-  Lost(worker, why, config.answers_each, &stats.timeouts);
+  Lost(worker, why, BlameOfEnd(), &stats.timeouts);
 }
 
 std::string ChildPool::Impl::NoAnswerInTime(const Worker& worker) const {
@@ -251,7 +272,7 @@ void ChildPool::Impl::Answer(Worker& worker, MonoTime now) {
   --left;
   worker.last_answered = message;
   if (!worker.has_answered) worker.restart.Reset();
-  worker.has_answered = true;
+  worker.has_answered = ever_answered = true;
   dead_starts = 0;
 }
 
@@ -266,61 +287,6 @@ Status ChildPool::Impl::StartWorker(std::size_t index) {
   starting = false;
   if (!status.ok()) worker.End(Duration::zero());
   return status;
-}
-
-void ChildPool::Impl::Excess(Worker& worker) {
-  const std::string why = "answered more often than it was asked";
-  ++stats.crashes;
-  if (worker.last_answered) {
-    outcomes[*worker.last_answered] = Outcome::Failed(why);
-  } else {
-    LogWarning("{}", Named(why));
-  }
-  worker.End(Duration::zero());
-  NoteEnd(worker);
-}
-
-void ChildPool::Impl::Broken(Worker& worker, const std::string& why) {
-  worker.End(Duration::zero());
-  Lost(worker, why, true, &stats.crashes);
-}
-
-/// The child has ended, and `why`: what becomes of the messages that it owed an answer.
-void ChildPool::Impl::Lost(Worker& worker, const std::string& why, bool first_is_to_blame,
-                           std::uint64_t* counter) {
-  std::vector<std::size_t> owed = worker.Forget();
-  NoteEnd(worker);
-  ++*counter;
-  if (first_is_to_blame || owed.size() == 1) {
-    Charge(owed.front(), why);
-    owed.erase(owed.begin());
-  } else {
-    LogWarning("{}", Named(fmt::format("{} {} messages, which it gets again one by one", why,
-                                       owed.size())));
-    for (const std::size_t message : owed) alone[message] = true;
-  }
-  SendAnew(owed);
-  if (dead_starts < kMaxDeadStarts) return;
-  for (const std::size_t message : todo) Charge(message, why);
-  todo.clear();
-}
-
-void ChildPool::Impl::SendAnew(const std::vector<std::size_t>& owed) {
-  todo.insert(todo.end(), owed.rbegin(), owed.rend());
-}
-
-void ChildPool::Impl::Charge(std::size_t message, const std::string& why) {
-  outcomes[message] = Outcome::Failed(why);
-  --left;
-}
-
-void ChildPool::Impl::NoteEnd(Worker& worker) {
-  if (worker.has_answered) {
-    worker.not_before = MonoTime();
-    return;
-  }
-  ++dead_starts;
-  worker.not_before = clock.Now() + worker.restart.Next();
 }
 
 ChildPool::ChildPool(const Clock& clock, ChildPoolConfig config, ChildDialect& dialect)
@@ -342,6 +308,8 @@ void ChildPool::Run(std::span<const Message* const> messages, std::span<Outcome>
   }
 }
 
+void ChildPool::Ahead(std::span<const Message* const> messages) { impl_->Ahead(messages); }
+
 void ChildPool::OnStart(std::function<Status(std::size_t)> hook) {
   impl_->on_start = std::move(hook);
 }
@@ -349,6 +317,12 @@ void ChildPool::OnStart(std::function<Status(std::size_t)> hook) {
 Status ChildPool::Ask(std::size_t worker, std::string_view request,
                       const std::function<Result<bool>(std::string_view*)>& take) {
   return impl_->Ask(worker, request, take);
+}
+
+void ChildPool::Progressed() {
+  impl_->dead_starts = 0;
+  impl_->ever_answered = true;
+  for (auto& worker : impl_->workers) worker->restart.Reset();
 }
 
 void ChildPool::End(Duration patience) { impl_->End(patience); }

@@ -8,10 +8,12 @@
 // again has failed.) One that says more than it was asked fails the message that it has answered
 // last. A child that ends while it has nothing to answer costs nothing.
 //
-// A child that ends before its first answer is started again with backoff, each time at the cost of
-// a message's try; after kMaxDeadStarts in a row what is left of the run has failed for the same
-// reason. A stop cuts the backoff short and lets the run end, answers' timeouts included: what was
-// not sent would otherwise be charged for nothing.
+// A child that ends before its first answer is started again with backoff; where it has read none
+// of its messages, or its start has failed, that costs none a try. After kMaxDeadStarts in a row
+// what is left of the run has failed for the same reason; where no child has ever answered, Run()
+// throws TaskUnusable instead, and at once when a shell has found no command to run (127, 126). A
+// stop cuts the backoff short and lets the run end, answers' timeouts included: what was not sent
+// would otherwise be charged for nothing.
 //
 // Thread: the one that runs tasks; it blocks there.
 #pragma once
@@ -97,9 +99,12 @@ class ChildPool {
 
   /// An outcome each. `context` gets what the answers emit, of those that did not fail, and count,
   /// in the order of the messages; what it throws fails the message. `one_at_a_time`: no message
-  /// ahead.
+  /// ahead. After it has thrown no message has an outcome.
   void Run(std::span<const Message* const> messages, std::span<Outcome> outcomes, Context& context,
            bool one_at_a_time);
+  /// The next Run() begins with these, behind those of the calls since the last one: sends what
+  /// goes to children that run. All of them must be there then; else the children are ended.
+  void Ahead(std::span<const Message* const> messages);
   /// Called with a child that was just started, before any message; it may Ask(). When it fails,
   /// the child is taken for broken.
   void OnStart(std::function<Status(std::size_t worker)> hook);
@@ -109,6 +114,8 @@ class ChildPool {
   /// of `take` is returned. After either the child is ended.
   Status Ask(std::size_t worker, std::string_view request,
              const std::function<Result<bool>(std::string_view* bytes)>& take);
+  /// Within the hook: what was asked has brought it on, so that an end now is no dead start.
+  void Progressed();
   /// Ends the children, with so much patience.
   void End(Duration patience);
 

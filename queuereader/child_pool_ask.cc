@@ -28,10 +28,11 @@ Status ChildPool::Impl::Ask(std::size_t index, std::string_view request,
                             const std::function<Result<bool>(std::string_view*)>& take) {
   Worker& worker = *workers[index];
   if (!starting) {
+    if (!ahead.empty()) ForgetAhead();
     CheckIdle(worker);
     if (!worker.running()) {
       if (Status status = AwaitStart(index); !status.ok()) {
-        return {StatusCode::kUnavailable, Named(status.message())};
+        return {status.code(), Named(status.message())};
       }
     }
   }
@@ -40,7 +41,7 @@ Status ChildPool::Impl::Ask(std::size_t index, std::string_view request,
   // What the hook asks is no answer to what the child is there for.
   if (starting) return status;
   if (status.ok()) {
-    worker.has_answered = true;
+    worker.has_answered = ever_answered = true;
     worker.restart.Reset();
     return status;
   }

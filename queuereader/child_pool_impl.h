@@ -26,6 +26,10 @@ struct ChildPool::Impl {
     }
   }
 
+  void Ahead(std::span<const Message* const> its_messages);
+  bool SendAhead(const Message& message, MonoTime now);
+  void ForgetAhead();
+  void CheckAhead(std::span<const Message* const> its_messages);
   void Begin(std::span<const Message* const> messages, std::span<Outcome> outcomes,
              Context& context, bool one_at_a_time);
   void Run();
@@ -36,6 +40,7 @@ struct ChildPool::Impl {
   void Fill(Worker& worker, MonoTime now);
   void FlushAll();
   void Await(MonoTime now);
+  Duration NapTime() const;
   Duration WaitTime(MonoTime now) const;
   void ReadFrom(Worker& worker, MonoTime now);
   void CheckDeadline(Worker& worker, MonoTime now);
@@ -48,7 +53,12 @@ struct ChildPool::Impl {
   Status StartWorker(std::size_t index);
   void Excess(Worker& worker);
   void Broken(Worker& worker, const std::string& why);
-  void Lost(Worker& worker, const std::string& why, bool first_is_to_blame, std::uint64_t* counter);
+  /// Who of the messages that a child owed an answer has made it end.
+  enum class Blame : std::uint8_t { kNobody, kFirst, kAny };
+  Blame BlameOfEnd() const { return config.answers_each ? Blame::kFirst : Blame::kAny; }
+  void Lost(Worker& worker, const std::string& why, Blame blame, std::uint64_t* counter);
+  void StartFailed(Worker& worker, const std::string& why);
+  void CheckDeadStarts(const std::string& why, Blame blame);
   void SendAnew(const std::vector<std::size_t>& owed);
   void Charge(std::size_t message, const std::string& why);
   void NoteEnd(Worker& worker);
@@ -66,10 +76,9 @@ struct ChildPool::Impl {
   static constexpr Duration kEndPatience = std::chrono::milliseconds(500);
   /// How often a stop is looked for while a start is waited for.
   static constexpr Duration kStopLook = std::chrono::milliseconds(20);
-  /// So many answers at once are few while so many are still owed: then so long is not listened.
-  static constexpr std::size_t kFewAnswers = 8;
-  static constexpr std::size_t kManyOwed = 64;
-  static constexpr Duration kNap = std::chrono::microseconds(50);
+  /// How long is not listened: at most, and what it is not worth while for.
+  static constexpr Duration kMostNap = std::chrono::microseconds(500);
+  static constexpr Duration kLeastNap = std::chrono::microseconds(15);
   /// Until one of `watched` is ready.
   void Poll(Duration wait);
 
@@ -81,9 +90,13 @@ struct ChildPool::Impl {
   std::vector<std::unique_ptr<Worker>> workers;
   ChildPoolStats stats;
   int dead_starts = 0;  // in a row
-  bool nap = false;
+  bool ever_answered = false;
   std::vector<pollfd> watched;
   std::vector<Worker*> watched_workers;
+
+  // Of the next run, sent already: its first messages.
+  std::vector<const Message*> ahead;
+  bool ahead_ended = false;  // nothing more goes ahead
 
   // The run in hand.
   std::span<const Message* const> messages;

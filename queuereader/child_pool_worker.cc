@@ -31,6 +31,7 @@ Status ChildPoolWorker::Start(const ChildConfig& config) {
   in_end_ = 0;
   has_answered = false;
   alone = false;
+  pace_ = {};
   last_answered.reset();
   pending = ChildAnswer();
   return {};
@@ -48,7 +49,7 @@ std::string ChildPoolWorker::End(Duration patience) {
 }
 
 void ChildPoolWorker::Owe(std::size_t message, MonoTime now) {
-  if (owed_.empty()) waiting_since_ = now;
+  if (owed_.empty()) waiting_since_ = paced_ = now;
   owed_.push_back({message, written_ + out_.size() - out_begin_});
 }
 
@@ -79,6 +80,14 @@ bool ChildPoolWorker::Receive() {
     in_end_ += static_cast<std::size_t>(n);
     return n > 0;
   }
+}
+
+void ChildPoolWorker::NotePace(std::size_t answers, MonoTime now) {
+  if (answers == 0) return;
+  const Duration each = (now - paced_) / static_cast<Duration::rep>(answers);
+  // The faster of the two: to look too early costs less than too late.
+  pace_ = pace_ > Duration::zero() ? std::min(each, (pace_ * 3 + each) / 4) : each;
+  paced_ = now;
 }
 
 bool ChildPoolWorker::has_not_read_owed() const {

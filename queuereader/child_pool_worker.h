@@ -57,6 +57,11 @@ class ChildPoolWorker {
   /// When what it owes first became the first.
   MonoTime waiting_since() const { return waiting_since_; }
 
+  /// It has answered so many, as was seen now.
+  void NotePace(std::size_t answers, MonoTime now);
+  /// How long an answer took of late; zero as long as that is not known.
+  Duration pace() const { return pace_; }
+
   /// All that it owes is still in the pipe: it has not looked at it. Before End().
   bool has_not_read_owed() const;
 
@@ -87,6 +92,8 @@ class ChildPoolWorker {
   std::size_t in_end_ = 0;
   std::deque<Owed> owed_;
   MonoTime waiting_since_{};
+  MonoTime paced_{};  // when it was seen to answer, or was given something to do
+  Duration pace_{};
 };
 
 }  // namespace rivulet

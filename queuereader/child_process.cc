@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <thread>
@@ -16,6 +18,25 @@
 
 namespace rivulet {
 namespace {
+
+// The children that run, each the leader of its group; 0: a free place.
+std::array<std::atomic<pid_t>, kMaxKilledChildren> running{};
+static_assert(std::atomic<pid_t>::is_always_lock_free);
+
+void NoteRunning(pid_t pid) {
+  for (auto& place : running) {
+    pid_t free = 0;
+    if (place.compare_exchange_strong(free, pid)) return;
+  }
+}
+
+/// Before it is reaped: its number may then be another's.
+void ForgetRunning(pid_t pid) {
+  for (auto& place : running) {
+    pid_t found = pid;
+    if (place.compare_exchange_strong(found, 0)) return;
+  }
+}
 
 /// Closed with this.
 struct Descriptor {
@@ -151,6 +172,7 @@ pid_t ForkBlocked(const Launch& launch) {
   const pid_t pid = fork();
   if (pid == 0) RunInChild(launch);
   const int why = errno;
+  if (pid > 0) NoteRunning(pid);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   errno = why;
   return pid;
@@ -183,6 +205,15 @@ std::string Describe(int status) {
 
 }  // namespace
 
+void KillAllChildren() {
+  for (const auto& place : running) {
+    const pid_t pid = place.load();
+    if (pid <= 0) continue;
+    kill(-pid, SIGKILL);
+    kill(pid, SIGKILL);  // it may not have made its group yet
+  }
+}
+
 Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(const ChildConfig& config) {
   if (config.argv.empty()) return InvalidArgument(config.name + ": needs a program to run");
   IgnorePipeSignal();
@@ -204,6 +235,7 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(const ChildConfig& con
   if (pid < 0) return IoError("cannot run " + config.argv[0] + ": fork", errno);
   report.write_end.Close();
   if (const int why = AwaitExec(report.read_end.fd); why != 0) {
+    ForgetRunning(pid);
     while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }
     return IoError("cannot run " + config.argv[0], why);
@@ -233,6 +265,7 @@ std::string ChildProcess::End(Duration patience) {
   const bool by_itself = AwaitEnd(pid_, patience);
   // Also when it has ended: what it started may still run.
   kill(-pid_, SIGKILL);
+  ForgetRunning(pid_);
   int status = 0;
   pid_t reaped = 0;
   do {

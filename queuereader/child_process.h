@@ -52,6 +52,11 @@ struct ChildConfig {
   std::uint64_t memory_bytes = 0;  // RLIMIT_DATA; 0: none
 };
 
+/// Kills every child that runs, with its process group: for who leaves at once. Any thread; safe in
+/// a signal handler. The first kMaxKilledChildren that run at a time are known.
+inline constexpr std::size_t kMaxKilledChildren = 1024;
+void KillAllChildren();
+
 class ChildProcess {
  public:
   /// In a process group of its own, signals at their defaults, no descriptor of ours but those.

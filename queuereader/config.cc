@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include "base/units.h"
 
@@ -152,6 +154,8 @@ void DeclareState(Options* declared, ReaderOptions* o) {
              "second")
       .Metavar("TIME|N")
       .DefaultText("1s");
+  declared->Flag("forget-sources", &o->forget_sources,
+                 "drop what the checkpoint holds of sources that are not given any more");
 }
 
 void DeclareReports(Options* declared, ReaderOptions* o) {
@@ -204,8 +208,8 @@ int CheckSources(const Options& declared, ReaderOptions* o) {
     return declared.Fail("--exit-when-empty is for queues; files and standard input have an end");
   }
   if (o->reads_files && !o->auth_token_file.empty()) {
-    return declared.Fail(fmt::format("--auth-token-file={} is for queues: files need no token",
-                                     o->auth_token_file));
+    return declared.Fail(
+        fmt::format("--auth-token-file={} is for queues: files need no token", o->auth_token_file));
   }
   if (!o->reads_files && o->lease != Duration::zero() &&
       o->lease < std::chrono::milliseconds(100)) {
@@ -231,7 +235,7 @@ int CheckState(const Options& declared, ReaderOptions* o) {
           every));
     }
   }
-  for (const char* name : {"checkpoint-every", "checkpoint-name"}) {
+  for (const char* name : {"checkpoint-every", "checkpoint-name", "forget-sources"}) {
     if (declared.given(name) && o->checkpoint_dir.empty()) {
       return declared.Fail(fmt::format("--{} goes with --checkpoint-dir", name));
     }
@@ -274,6 +278,26 @@ std::optional<int> ParseReaderOptions(Options* declared, int argc, const char* c
     options->summary = true;
   }
   return std::nullopt;
+}
+
+void MakePathsAbsolute(ReaderOptions* options) {
+  const auto make = [](std::string_view path) {
+    std::error_code error;
+    const auto absolute = std::filesystem::absolute(path, error);
+    return error ? std::string(path) : absolute.string();
+  };
+  for (std::string* path : {&options->checkpoint_dir, &options->failed_message_dir,
+                            &options->heartbeat_file, &options->log.file}) {
+    if (!path->empty()) *path = make(*path);
+  }
+  for (std::string& output : options->outputs.outputs) {
+    constexpr std::string_view kFile = "=file:";
+    const std::size_t at = output.find('=');
+    if (at == std::string::npos || output.compare(at, kFile.size(), kFile) != 0) continue;
+    const std::string_view path = std::string_view(output).substr(at + kFile.size());
+    if (path.empty() || path == "-") continue;
+    output = output.substr(0, at + kFile.size()) + make(path);
+  }
 }
 
 }  // namespace rivulet

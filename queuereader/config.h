@@ -46,6 +46,7 @@ struct ReaderOptions {
 
   // State.
   std::string checkpoint_dir;
+  bool forget_sources = false;
   std::string checkpoint_name;                         // empty: the queue's
   std::string checkpoint_every;                        // "1s", or a number of messages
   Duration checkpoint_time = std::chrono::seconds(1);  // from checkpoint_every
@@ -70,5 +71,8 @@ struct ReaderOptions {
 /// given, and with none of either the start is refused.
 std::optional<int> ParseReaderOptions(Options* declared, int argc, const char* const* argv,
                                       const std::string& known_tasks, ReaderOptions* options);
+
+/// Of what is written to files; a task may leave the working directory.
+void MakePathsAbsolute(ReaderOptions* options);
 
 }  // namespace rivulet

@@ -16,11 +16,14 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "queuereader/crash_slot.h"
+
 namespace rivulet {
 namespace {
 
-constexpr std::size_t kTaskBytes = 200;
-constexpr std::size_t kMessageBytes = 1000;
+using Slot = CrashSlot;
+constexpr std::size_t kTaskBytes = Slot::kTaskBytes;
+constexpr std::size_t kMessageBytes = Slot::kMessageBytes;
 constexpr std::size_t kFileBytes = 4096;
 constexpr std::size_t kStackBytes = 64 << 10;
 constexpr char kMagic[8] = {'R', 'V', 'C', 'R', 'A', 'S', 'H', '1'};
@@ -45,87 +48,6 @@ constexpr std::array<SignalName, 5> kSignals{{{SIGSEGV, "SIGSEGV"},
                                               {SIGFPE, "SIGFPE"},
                                               {SIGILL, "SIGILL"},
                                               {SIGABRT, "SIGABRT"}}};
-
-/// What one thread writes and others read without waiting (a sequence lock). Every word is an
-/// atomic: stores release and loads acquire, so that who sees a word of a later writing sees its
-/// sequence too. On x86-64 all of it is plain moves.
-class Slot {
- public:
-  void Enter(std::string_view task, std::string_view message, MonoTime since) {
-    const std::uint64_t n = sequence_.load(std::memory_order_relaxed);
-    sequence_.store(n + 1, std::memory_order_relaxed);
-    since_.store(since.time_since_epoch().count(), std::memory_order_release);
-    const std::uint64_t task_bytes = task_.Write(task);
-    const std::uint64_t message_bytes = message_.Write(message);
-    sizes_.store(kActive | task_bytes << 16 | message_bytes, std::memory_order_release);
-    sequence_.store(n + 2, std::memory_order_release);
-  }
-  void Leave() {
-    const std::uint64_t n = sequence_.load(std::memory_order_relaxed);
-    sequence_.store(n + 1, std::memory_order_relaxed);
-    sizes_.store(0, std::memory_order_release);
-    sequence_.store(n + 2, std::memory_order_release);
-  }
-
-  struct Copy {
-    char task[kTaskBytes + 1];
-    char message[kMessageBytes + 1];
-    std::int64_t since;
-  };
-  /// False when nothing is in hand. Safe in a signal handler; there `once` (the writer may be the
-  /// one that was interrupted).
-  bool Read(Copy* copy, bool once) const {
-    for (;;) {
-      const std::uint64_t before = sequence_.load(std::memory_order_acquire);
-      const std::uint64_t sizes = sizes_.load(std::memory_order_acquire);
-      copy->since = since_.load(std::memory_order_acquire);
-      task_.Read((sizes >> 16) & 0xffff, copy->task);
-      message_.Read(sizes & 0xffff, copy->message);
-      const std::uint64_t after = sequence_.load(std::memory_order_relaxed);
-      const bool whole = before == after && before % 2 == 0;
-      if (whole) return (sizes & kActive) != 0;
-      if (once) return false;
-    }
-  }
-
- private:
-  static constexpr std::uint64_t kActive = std::uint64_t{1} << 32;
-
-  template <std::size_t kBytes>
-  class Text {
-   public:
-    std::uint64_t Write(std::string_view text) {
-      const std::size_t size = std::min(text.size(), kBytes);
-      for (std::size_t at = 0, word = 0; at < size; at += 8, ++word) {
-        std::uint64_t bytes = 0;
-        std::memcpy(&bytes, text.data() + at, std::min<std::size_t>(8, size - at));
-        words_[word].store(bytes, std::memory_order_release);
-      }
-      return size;
-    }
-    void Read(std::uint64_t size, char* out) const {
-      size = std::min<std::uint64_t>(size, kBytes);
-      for (std::size_t at = 0, word = 0; at < size; at += 8, ++word) {
-        const std::uint64_t bytes = words_[word].load(std::memory_order_acquire);
-        std::memcpy(out + at, &bytes, std::min<std::size_t>(8, size - at));
-      }
-      for (std::size_t i = 0; i < size; ++i) {
-        const auto c = static_cast<unsigned char>(out[i]);
-        if (c < 0x20 || c == 0x7f) out[i] = '?';
-      }
-      out[size] = '\0';
-    }
-
-   private:
-    std::array<std::atomic<std::uint64_t>, kBytes / 8> words_{};
-  };
-
-  std::atomic<std::uint64_t> sequence_{0};
-  std::atomic<std::uint64_t> sizes_{0};
-  std::atomic<std::int64_t> since_{0};
-  Text<kTaskBytes> task_;
-  Text<kMessageBytes> message_;
-};
 
 /// Appends to a line without allocating.
 class Line {
@@ -155,9 +77,11 @@ struct CrashMark::Impl {
 
   Status Map(const std::string& path);
   void ReadPage();
+  void UseOwnStack();
   void InstallHandlers();
-  bool IsToBlame() const;
+  bool IsToBlame(const Slot::Copy& copy) const;
   void Note(const char* how);
+  void Keep(const Slot::Copy& copy, const char* how);
 
   static void OnSignal(int number, siginfo_t* info, void* context);
   static void OnExit(int status, void* unused);
@@ -168,11 +92,13 @@ struct CrashMark::Impl {
   Page* page = nullptr;
   pthread_t opener = pthread_self();
   pthread_t watched{};
+  std::atomic<pthread_t> caller{};  // of a call
   bool watches = false;
   void* stack = nullptr;
   char program[64] = {};
   std::array<struct sigaction, kSignals.size()> before{};
   std::atomic<bool> noted{false};
+  bool hung = false;
 
   static inline std::atomic<Impl*> the_one{nullptr};
 };
@@ -194,7 +120,7 @@ CrashMark::Impl::~Impl() {
     munmap(stack, kStackBytes);
   }
   if (page) {
-    page->valid = 0;
+    if (!hung) page->valid = 0;
     munmap(page, kFileBytes);
   }
 }
@@ -230,7 +156,7 @@ void CrashMark::Impl::ReadPage() {
   }
 }
 
-void CrashMark::Impl::InstallHandlers() {
+void CrashMark::Impl::UseOwnStack() {
   stack_t now{};
   // A sanitizer brings a stack of its own, and frees what it finds there.
   if (sigaltstack(nullptr, &now) == 0 && (now.ss_flags & SS_DISABLE)) {
@@ -244,6 +170,9 @@ void CrashMark::Impl::InstallHandlers() {
       sigaltstack(&ours, nullptr);
     }
   }
+}
+
+void CrashMark::Impl::InstallHandlers() {
   // A fault whose signal is blocked ends the process without a word.
   sigset_t fatal;
   sigemptyset(&fatal);
@@ -263,26 +192,30 @@ void CrashMark::Impl::InstallHandlers() {
 }
 
 /// A crash of the loop's thread is none of the task's; one of a thread that a task made is.
-bool CrashMark::Impl::IsToBlame() const {
+bool CrashMark::Impl::IsToBlame(const Slot::Copy& copy) const {
+  if (copy.is_call && pthread_equal(pthread_self(), caller)) return true;
   return pthread_equal(pthread_self(), watched) || !pthread_equal(pthread_self(), opener);
 }
 
 void CrashMark::Impl::Note(const char* how) {
   Slot::Copy copy{};
-  if (noted.exchange(true) || !IsToBlame() || !slot.Read(&copy, true)) return;
-  if (page) {
-    page->valid = 0;
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    std::strncpy(page->how, how, sizeof page->how - 1);
-    std::memcpy(page->task, copy.task, sizeof page->task);
-    std::memcpy(page->message, copy.message, sizeof page->message);
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    page->valid = 1;
-  }
+  if (noted.exchange(true) || !slot.Read(&copy, true) || !IsToBlame(copy)) return;
+  if (!copy.is_call) Keep(copy, how);
   Line line;
-  line << program << ": " << how << " in task " << copy.task << " on message " << copy.message
-       << "\n";
+  line << program << ": " << how << " in task " << copy.task
+       << (copy.is_call ? " while " : " on message ") << copy.message << "\n";
   line.Write();
+}
+
+void CrashMark::Impl::Keep(const Slot::Copy& copy, const char* how) {
+  if (!page) return;
+  page->valid = 0;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  std::strncpy(page->how, how, sizeof page->how - 1);
+  std::memcpy(page->task, copy.task, sizeof page->task);
+  std::memcpy(page->message, copy.message, sizeof page->message);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  page->valid = 1;
 }
 
 void CrashMark::Impl::OnSignal(int number, siginfo_t* info, void*) {
@@ -307,8 +240,8 @@ void CrashMark::Impl::OnSignal(int number, siginfo_t* info, void*) {
 void CrashMark::Impl::OnExit(int status, void*) {
   Impl* self = the_one.load();
   Slot::Copy copy{};
-  if (!self || !self->IsToBlame() || !self->slot.Read(&copy, true)) return;
-  self->Note("exit(3)");
+  if (!self || !self->slot.Read(&copy, true) || !self->IsToBlame(copy)) return;
+  self->Note("a call of exit()");
   // The loop's thread still runs: destructors of what it uses must not. And a reader that a task
   // ended has not done its work, whatever the task says.
   std::fflush(stdout);
@@ -333,19 +266,53 @@ void CrashMark::WatchThisThread(const std::string& program) {
   program.copy(impl_->program, sizeof impl_->program - 1);
   impl_->watched = pthread_self();
   Impl::the_one.store(impl_.get());
+  impl_->UseOwnStack();
   impl_->InstallHandlers();
 }
 
+void CrashMark::WatchCalls(const std::string& program) {
+  program.copy(impl_->program, sizeof impl_->program - 1);
+  impl_->watched = pthread_self();
+  Impl::the_one.store(impl_.get());
+  impl_->InstallHandlers();
+}
+
+void CrashMark::EnterCall(std::string_view task, std::string_view what) {
+  impl_->caller.store(pthread_self());
+  MessageName name;
+  name.origin = what;
+  name.kind = MessageName::Kind::kCall;
+  impl_->slot.Enter(task, name, impl_->clock.Now());
+}
+
+void CrashMark::Enter(std::string_view task, const MessageName& message, MonoTime since) {
+  impl_->slot.Enter(task, message, since);
+}
+
 void CrashMark::Enter(std::string_view task, std::string_view message) {
-  impl_->slot.Enter(task, message, impl_->clock.Now());
+  MessageName name;
+  name.origin = message;
+  impl_->slot.Enter(task, name, impl_->clock.Now());
 }
 
 void CrashMark::Leave() { impl_->slot.Leave(); }
 
+void CrashMark::Hung(const char* how) {
+  Slot::Copy copy{};
+  if (!impl_->slot.Read(&copy, false) || copy.is_call || impl_->noted.exchange(true)) return;
+  impl_->hung = true;
+  impl_->Keep(copy, how);
+}
+
 std::optional<CrashMark::Current> CrashMark::current() const {
   Slot::Copy copy{};
   if (!impl_->slot.Read(&copy, false)) return std::nullopt;
-  return Current{copy.task, copy.message, MonoTime(Duration(copy.since))};
+  return Current{copy.task, copy.message, MonoTime(Duration(copy.since)), copy.is_call};
+}
+
+std::string CrashMark::Current::Place() const {
+  if (is_call) return "while " + message;
+  return "on " + (message.empty() ? "a message" : message);
 }
 
 }  // namespace rivulet

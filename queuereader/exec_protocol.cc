@@ -218,7 +218,7 @@ void ExecDialect::AppendMessage(std::string* out, const Message& message) {
   const std::size_t begin = out->size();
   *out += message.text();
   // Between two tokens: within a string JSON has no raw newline.
-  std::replace(out->begin() + static_cast<std::ptrdiff_t>(begin), out->end(), '\n', ' ');
+  for (std::size_t at = begin; (at = out->find('\n', at)) != std::string::npos;) (*out)[at] = ' ';
   *out += '\n';
   if (state_ != nullptr) state_->Asked(out->substr(begin));
 }

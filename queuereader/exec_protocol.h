@@ -34,16 +34,16 @@ class ExecState {
   void Answered();
   /// What it had not answered, nobody will.
   void Ended() { asked_.clear(); }
-  /// It has saved this, as JSON in one line.
-  void Saved(std::string state);
+  /// It has saved this, as JSON in one line; the first `messages` of those since are in it.
+  void Saved(std::string state, std::size_t messages);
 
   bool has_state() const { return has_state_; }
   /// Messages since then.
   std::size_t messages() const { return log_.size(); }
   /// There is so much of it that it should be saved: 1,000 messages or 1 MiB.
   bool is_long() const;
-  /// Lines to write to the program: {"_load_":…} where there is a state, and the messages.
-  std::string Replay() const;
+  /// Lines to write to the program: {"_load_":…} if it `loads`, and the first `messages`.
+  std::string Replay(std::size_t messages, bool loads) const;
 
   /// As bytes, for a checkpoint; empty when there is nothing. Load() is told by the first line.
   std::string Encode() const;

@@ -28,19 +28,21 @@ void ExecState::Answered() {
   asked_.pop_front();
 }
 
-void ExecState::Saved(std::string state) {
+void ExecState::Saved(std::string state, std::size_t messages) {
   has_state_ = true;
   state_ = std::move(state);
-  log_.clear();
-  log_bytes_ = 0;
+  for (; messages > 0 && !log_.empty(); --messages) {
+    log_bytes_ -= log_.front().size();
+    log_.pop_front();
+  }
 }
 
 bool ExecState::is_long() const { return log_.size() >= kLongMessages || log_bytes_ >= kLongBytes; }
 
-std::string ExecState::Replay() const {
+std::string ExecState::Replay(std::size_t messages, bool loads) const {
   std::string lines;
-  if (has_state_) lines = fmt::format("{{\"_load_\":{}}}\n", state_);
-  for (const std::string& line : log_) lines += line;
+  if (loads) lines = fmt::format("{{\"_load_\":{}}}\n", state_);
+  for (std::size_t i = 0; i < messages; ++i) lines += log_[i];
   return lines;
 }
 
@@ -61,7 +63,7 @@ Status ExecState::Decode(std::string_view saved) {
   if (!saved.empty() && saved.back() != '\n') {
     return InvalidArgument("its saved state ends within a line");
   }
-  if (head == kHeadWithState) Saved(std::string(TakeLine(&saved)));
+  if (head == kHeadWithState) Saved(std::string(TakeLine(&saved)), 0);
   while (!saved.empty()) {
     Asked(std::string(TakeLine(&saved)) + '\n');
     Answered();

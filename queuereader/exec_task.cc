@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <optional>
 #include <random>
 #include <stdexcept>
@@ -13,15 +14,20 @@
 #include "base/units.h"
 #include "queuereader/child_pool.h"
 #include "queuereader/exec_protocol.h"
+#include "queuereader/shell_command.h"
+#include "queuereader/task_unusable.h"
 
 namespace rivulet {
 namespace {
 
-constexpr std::size_t kMaxBatch = 256;
+constexpr std::size_t kMaxBatch = 512;
+constexpr std::size_t kAllMessages = std::numeric_limits<std::size_t>::max();
 /// What a batch shall take: long enough that starting it costs little, short enough for a stop.
 constexpr Duration kBatchTime = std::chrono::milliseconds(50);
 /// For the programs to end by themselves, at the end.
 constexpr Duration kEndPatience = std::chrono::seconds(1);
+// As long as a message may be.
+constexpr std::size_t kMaxAnswerBytes = std::size_t{64} << 20;
 constexpr std::size_t kMaxStateBytes = std::size_t{256} << 20;
 constexpr std::array<std::string_view, 5> kKeys = {"name", "workers", "timeout", "memory", "state"};
 
@@ -39,6 +45,7 @@ class ExecTask final : public Task {
   ExecTask(const ExecSpec& spec, const TaskEnvironment& environment)
       : clock_(*environment.clock),
         name_(spec.name),
+        command_(spec.command),
         workers_(spec.workers),
         log_(environment.loop ? std::make_unique<ChildLog>(*environment.loop, spec.name) : nullptr),
         state_(spec.has_state ? std::make_unique<ExecState>() : nullptr),
@@ -58,6 +65,7 @@ class ExecTask final : public Task {
   std::size_t batch_size() const override { return batch_; }
   void RunBatch(std::span<const Message* const> messages, std::span<Outcome> outcomes,
                 Context& context) override;
+  void Ahead(std::span<const Message* const> messages) override;
 
   std::string Save() const override;
   Status Load(std::string_view saved) override;
@@ -68,22 +76,28 @@ class ExecTask final : public Task {
                                     const ChildLog* log);
   void Adapt(std::size_t messages, Duration took, bool lost_a_child);
   Status BringBack() const;
-  Status FetchState() const;
+  Status BringBackSome(std::size_t messages, bool loads) const;
+  /// Of a program that has been given but the first `answered` messages since its last state.
+  Status FetchState(std::size_t answered) const;
+  Status FetchState() const { return FetchState(state_->messages()); }
 
   const Clock& clock_;
   std::string name_;
+  std::string command_;
   std::size_t workers_;
   std::unique_ptr<ChildLog> log_;
   std::unique_ptr<ExecState> state_;  // nullptr: it has none
   ExecDialect dialect_;
   mutable ChildPool pool_;
   std::size_t batch_;
+  std::optional<MonoTime> ahead_since_;  // of the next run
+  mutable std::size_t most_brought_back_ = kAllMessages;
 };
 
 ChildPoolConfig ExecTask::PoolConfig(const ExecSpec& spec, const TaskEnvironment& environment,
                                      const ChildLog* log) {
   ChildPoolConfig config;
-  config.child.argv = {"/bin/sh", "-c", spec.command};
+  config.child.argv = {"/bin/sh", "-c", ExecInPlaceOfShell(spec.command)};
   config.child.name = spec.name;
   config.child.error_fd = log != nullptr ? log->fd() : -1;
   config.child.memory_bytes = spec.memory_bytes;
@@ -93,6 +107,7 @@ ChildPoolConfig ExecTask::PoolConfig(const ExecSpec& spec, const TaskEnvironment
   config.restart.first = std::chrono::milliseconds(20);
   config.seed = std::random_device()();
   config.stop_requested = environment.stop_requested;
+  config.max_answer_bytes = kMaxAnswerBytes;
   config.answers_each = false;
   config.timeout_hint = " (an answer must be flushed)";
   return config;
@@ -105,14 +120,25 @@ void ExecTask::RunBatch(std::span<const Message* const> messages, std::span<Outc
     if (Status status = FetchState(); !status.ok()) throw std::runtime_error(status.message());
   }
   const ChildPoolStats before = pool_.stats();
-  const MonoTime begin = clock_.Now();
-  pool_.Run(messages, outcomes, context, false);
+  const MonoTime begin = ahead_since_ ? *std::exchange(ahead_since_, {}) : clock_.Now();
+  try {
+    pool_.Run(messages, outcomes, context, false);
+  } catch (const TaskUnusable& why) {
+    throw TaskUnusable(fmt::format("the command '{}' {}", command_, why.what()));
+  }
   const ChildPoolStats after = pool_.stats();
   Adapt(messages.size(), clock_.Now() - begin,
         after.crashes != before.crashes || after.timeouts != before.timeouts);
   if (state_ && state_->is_long()) {
     if (Status status = FetchState(); !status.ok()) LogWarning("{}", status.message());
   }
+}
+
+void ExecTask::Ahead(std::span<const Message* const> messages) {
+  // Then it is asked for its state first.
+  if (state_ && state_->is_long()) return;
+  if (!ahead_since_) ahead_since_ = clock_.Now();
+  pool_.Ahead(messages);
 }
 
 /// Towards as many as take kBatchTime, never more than twice as many as were seen to go.
@@ -126,39 +152,59 @@ void ExecTask::Adapt(std::size_t messages, Duration took, bool lost_a_child) {
   batch_ = std::clamp(std::min(wanted, 2 * messages), workers_, std::max(kMaxBatch, workers_));
 }
 
-/// Gives a program that was started the state that the one before had.
+/// Gives a program that was started the state that the one before had. Its state is saved as soon
+/// as it has that again, so that the next one need not go the same way; where a program has ended
+/// on the way, the next one saves its state after half as many messages.
 Status ExecTask::BringBack() const {
   state_->Ended();
-  const bool has_state = state_->has_state();
-  std::size_t answers = state_->messages() + (has_state ? 1 : 0);
-  bool first = has_state;
-  return pool_.Ask(0, state_->Replay(), [&](std::string_view* bytes) -> Result<bool> {
-    for (; answers > 0; --answers) {
-      const std::size_t end = bytes->find('\n');
-      if (end == std::string_view::npos) return false;
-      const std::string_view line = bytes->substr(0, end);
-      if (std::exchange(first, false)) {
-        if (Status status = ParseExecLoaded(line); !status.ok()) return status;
-      }
-      bytes->remove_prefix(end + 1);
+  bool loads = state_->has_state();
+  while (loads || state_->messages() > 0) {
+    const std::size_t some = std::min(state_->messages(), most_brought_back_);
+    Status status = BringBackSome(some, loads);
+    if (status.ok() && some > 0) status = FetchState(some);
+    if (!status.ok()) {
+      most_brought_back_ = std::max<std::size_t>(some / 2, 1);
+      return status;
     }
-    return true;
-  });
+    if (some > 0) pool_.Progressed();
+    loads = false;
+  }
+  most_brought_back_ = kAllMessages;
+  return {};
 }
 
-Status ExecTask::FetchState() const {
-  return pool_.Ask(0, "{\"_save_\":true}\n", [this](std::string_view* bytes) -> Result<bool> {
-    const std::size_t end = bytes->find('\n');
-    if (std::min(end, bytes->size()) > kMaxStateBytes) {
-      return InvalidArgument("has a state of more than " + FormatByteCount(kMaxStateBytes));
-    }
-    if (end == std::string_view::npos) return false;
-    auto state = ParseExecState(bytes->substr(0, end));
-    if (!state.ok()) return state.status();
-    state_->Saved(std::move(*state));
-    bytes->remove_prefix(end + 1);
-    return true;
-  });
+Status ExecTask::BringBackSome(std::size_t messages, bool loads) const {
+  std::size_t answers = messages + (loads ? 1 : 0);
+  bool first = loads;
+  return pool_.Ask(0, state_->Replay(messages, loads),
+                   [&](std::string_view* bytes) -> Result<bool> {
+                     for (; answers > 0; --answers) {
+                       const std::size_t end = bytes->find('\n');
+                       if (end == std::string_view::npos) return false;
+                       const std::string_view line = bytes->substr(0, end);
+                       if (std::exchange(first, false)) {
+                         if (Status status = ParseExecLoaded(line); !status.ok()) return status;
+                       }
+                       bytes->remove_prefix(end + 1);
+                     }
+                     return true;
+                   });
+}
+
+Status ExecTask::FetchState(std::size_t answered) const {
+  return pool_.Ask(
+      0, "{\"_save_\":true}\n", [this, answered](std::string_view* bytes) -> Result<bool> {
+        const std::size_t end = bytes->find('\n');
+        if (std::min(end, bytes->size()) > kMaxStateBytes) {
+          return InvalidArgument("has a state of more than " + FormatByteCount(kMaxStateBytes));
+        }
+        if (end == std::string_view::npos) return false;
+        auto state = ParseExecState(bytes->substr(0, end));
+        if (!state.ok()) return state.status();
+        state_->Saved(std::move(*state), answered);
+        bytes->remove_prefix(end + 1);
+        return true;
+      });
 }
 
 std::string ExecTask::Save() const {
@@ -173,8 +219,14 @@ std::string ExecTask::Save() const {
 Status ExecTask::Load(std::string_view saved) {
   if (!state_) return Task::Load(saved);
   if (Status status = state_->Decode(saved); !status.ok()) return status;
-  // Now, so that a program that cannot take it is told at the start.
-  return pool_.Ask(0, {}, [](std::string_view*) -> Result<bool> { return true; });
+  // Now, so that a program that cannot take it is told at the start. One that ends may have come
+  // on, or do so the next time.
+  for (int starts = 1;; ++starts) {
+    const std::size_t messages = state_->messages();
+    Status status = pool_.Ask(0, {}, [](std::string_view*) -> Result<bool> { return true; });
+    if (state_->messages() < messages) starts = 0;
+    if (status.code() != StatusCode::kUnavailable || starts >= kMaxDeadStarts) return status;
+  }
 }
 
 void ExecTask::Summarize(Summary& summary) const {
@@ -273,7 +325,7 @@ Result<NamedTask> MakeExecTask(std::string_view command, const TaskEnvironment& 
   spec.memory_bytes = environment.task_memory_bytes;
   if (Status status = ReadSpec(command, &spec); !status.ok()) return status;
   auto task = std::make_unique<ExecTask>(spec, environment);
-  return NamedTask{spec.name, std::move(task)};
+  return NamedTask{spec.name, std::move(task), true};
 }
 
 }  // namespace rivulet

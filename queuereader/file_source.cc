@@ -1,17 +1,15 @@
 #include "queuereader/file_source.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "base/log.h"
 #include "bridge/file_input.h"
 #include "bridge/line_cutter.h"
 #include "queuereader/file_account.h"
+#include "queuereader/queue_source.h"
 #include "queuereader/saved_file.h"
 
 namespace rivulet {
@@ -22,16 +20,20 @@ constexpr std::size_t kBatchLines = 10'000;
 constexpr std::size_t kBatchRetries = 100;
 // Beyond, retries go before the rest of the input: their memory is bounded.
 constexpr std::size_t kMaxRetries = 10'000;
+constexpr char kOfQueues[] =
+    "it is of a reader of queues; this one reads files: give it a --checkpoint-name of its own";
 constexpr Duration kQuietInput = std::chrono::milliseconds(250);
 constexpr std::uint64_t kFormat = 0x31'72'73'65'6c'69'66'20ULL;  // " filesr1"
 
 class FileSource final : public Source {
  public:
-  FileSource(EventLoop& loop, const Clock& clock, std::vector<std::string> paths)
+  FileSource(EventLoop& loop, const Clock& clock, std::vector<std::string> paths,
+             UnfinishedLine unfinished)
       : loop_(loop),
         clock_(clock),
         paths_(std::move(paths)),
         files_(paths_.size()),
+        unfinished_(unfinished),
         lines_(kMaxLineBytes),
         timer_(loop, [this] { OnTimer(); }),
         alive_(std::make_shared<bool>(true)) {}
@@ -51,13 +53,15 @@ class FileSource final : public Source {
     return true;
   }
   void Settle(std::vector<Settlement> settlements) override;
-  void Touch(std::uint32_t, std::vector<std::string>) override {}
+  void Touch(std::uint32_t, std::vector<std::string>, std::function<void(const Status&)>) override {
+  }
   void AskDrained(std::function<void(bool)> answer) override {
     loop_.Post([answer = std::move(answer)] { answer(true); });
   }
   bool leases() const override { return false; }
   Duration lease() const override { return {}; }
   bool keeps_requeued() const override { return false; }
+  bool reads_again() const override { return std::ranges::all_of(files_, &SavedFile::regular); }
   std::size_t unsettled() const override { return unsettled_; }
   std::vector<std::string> Abandon() override;
   std::string origin_name(std::uint32_t origin) const override {
@@ -75,6 +79,7 @@ class FileSource final : public Source {
   /// Takes the next step of a Fetch(): a batch, or a piece of a file.
   void Step();
   bool CutLines();
+  bool LeavesLastLine() const;
   void ReadPiece();
   void AwaitInput();
   Status BeginAt(const SavedFile& start, const SavedFile& last, bool last_anew);
@@ -88,6 +93,7 @@ class FileSource final : public Source {
   const Clock& clock_;
   std::vector<std::string> paths_;
   std::vector<SavedFile> files_;
+  UnfinishedLine unfinished_;
   std::size_t next_ = 0;     // file to open
   std::uint64_t begin_ = 0;  // where in it
   std::unique_ptr<FileInput> input_;
@@ -109,17 +115,9 @@ class FileSource final : public Source {
 
 Status FileSource::Look() {
   for (std::size_t i = 0; i < paths_.size(); ++i) {
-    const std::string& path = paths_[i];
-    struct stat about {};
-    const bool there = path == "-"
-                           ? fstat(STDIN_FILENO, &about) == 0
-                           : stat(path.c_str(), &about) == 0 && access(path.c_str(), R_OK) == 0;
-    if (!there) return IoError(FileInputName(path), errno);
-    if (S_ISDIR(about.st_mode)) return IoError(FileInputName(path), EISDIR);
-    files_[i].index = i;
-    files_[i].path = path;
-    files_[i].regular = S_ISREG(about.st_mode);
-    files_[i].size_bytes = static_cast<std::uint64_t>(about.st_size);
+    auto file = LookAtFile(i, paths_[i]);
+    if (!file.ok()) return file.status();
+    files_[i] = std::move(*file);
   }
   return {};
 }
@@ -164,6 +162,11 @@ bool FileSource::CutLines() {
     if (found == LineCutter::Found::kNothing && ending_) {
       found = lines_.End(&line);
       ending_ = false;
+      if (found == LineCutter::Found::kLine && LeavesLastLine()) {
+        LogInfo("the last line of {} has no newline yet: it is left for the next run",
+                paths_[origin]);
+        found = LineCutter::Found::kNothing;
+      }
       bytes_before_ += input_->position_bytes();
       input_.reset();
     }
@@ -194,6 +197,12 @@ bool FileSource::CutLines() {
   last_lines_ = batch.messages.size();
   Deliver(std::move(batch));
   return true;
+}
+
+// A file that others follow is not looked at again; a compressed one is written as a whole.
+bool FileSource::LeavesLastLine() const {
+  return unfinished_ == UnfinishedLine::kLeave && next_ == paths_.size() && input_->regular() &&
+         paths_[next_ - 1] != "-" && DetectCompression(input_->head()) == CompressionFormat::kNone;
 }
 
 void FileSource::ReadPiece() {
@@ -319,6 +328,7 @@ std::string FileSource::Save() const {
 }
 
 Status FileSource::Load(std::string_view saved) {
+  if (saved == kQueuePlace) return InvalidArgument(kOfQueues);
   Status corrupt(StatusCode::kCorrupt, "the place in " + name() + " is not what was saved");
   ByteReader bytes(saved);
   if (bytes.Uint64() != kFormat) return corrupt;
@@ -355,16 +365,7 @@ Status FileSource::BeginAt(const SavedFile& start, const SavedFile& last, bool l
     return {};
   }
   // Lines of an earlier file were overtaken, and are still to be run.
-  const auto there = IsAmong(paths_, start);
-  if (!there.ok()) return there.status();
-  const auto offset = *there ? WhereToGoOn(loop_, start) : Result<std::uint64_t>(std::uint64_t{0});
-  if (!offset.ok()) return offset.status();
-  if (*offset != start.offset) {
-    return {StatusCode::kCorrupt,
-            fmt::format("{} is another file, and some lines of the one before are still to be run: "
-                        "bring it back, or remove the checkpoint to begin anew",
-                        start.path)};
-  }
+  if (Status status = MustBeThere(loop_, paths_, start); !status.ok()) return status;
   next_ = start.index;
   begin_ = start.offset;
   files_[next_] = start;
@@ -372,11 +373,9 @@ Status FileSource::BeginAt(const SavedFile& start, const SavedFile& last, bool l
 }
 
 double FileSource::fraction() const {
+  if (!reads_again()) return -1;
   std::uint64_t all = 0;
-  for (const SavedFile& file : files_) {
-    if (!file.regular) return -1;
-    all += file.size_bytes;
-  }
+  for (const SavedFile& file : files_) all += file.size_bytes;
   const std::uint64_t read = bytes_before_ + (input_ ? input_->position_bytes() : 0);
   return all == 0 ? 1 : std::min(1.0, static_cast<double>(read) / static_cast<double>(all));
 }
@@ -390,9 +389,10 @@ std::string FileSource::name() const {
 }  // namespace
 
 Result<std::unique_ptr<Source>> OpenFileSource(EventLoop& loop, const Clock& clock,
-                                               std::vector<std::string> paths) {
+                                               std::vector<std::string> paths,
+                                               UnfinishedLine unfinished) {
   if (paths.empty()) return InvalidArgument("no file to read");
-  auto source = std::make_unique<FileSource>(loop, clock, std::move(paths));
+  auto source = std::make_unique<FileSource>(loop, clock, std::move(paths), unfinished);
   if (Status status = source->Look(); !status.ok()) return status;
   return std::unique_ptr<Source>(std::move(source));
 }

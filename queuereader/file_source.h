@@ -2,10 +2,10 @@
 // zstd, which is told by their first bytes.
 //
 // Empty lines are skipped, a carriage return before the newline is cut off, the last line needs no
-// newline. Standard input may be a pipe or a terminal: waiting for it leaves the loop free. What is
-// requeued is kept in memory and fetched again after the input's end, or earlier where 10,000 have
-// gathered, or where the input has brought nothing for 250 ms. A delay is waited for, but not
-// while there is something else to read.
+// newline (but see UnfinishedLine). Standard input may be a pipe or a terminal: waiting for it
+// leaves the loop free. What is requeued is kept in memory and fetched again after the input's end,
+// or earlier where 10,000 have gathered, or where the input has brought nothing for 250 ms. A delay
+// is waited for, but not while there is something else to read.
 //
 // A file that is damaged, cannot be read or has a line longer than 64 MiB is read up to there, and
 // no file behind it: the source has failed, which Fetch() tells once all before is settled.
@@ -17,6 +17,7 @@
 // on from: what is read is gone.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,9 +27,18 @@
 
 namespace rivulet {
 
+/// What becomes of a last line without a newline.
+enum class UnfinishedLine : std::uint8_t {
+  kRun,
+  /// In a plain file on disk, the last one to read: it lies behind the place that Save() names, so
+  /// that the next start reads it when it is whole. Logged. For who saves the place.
+  kLeave,
+};
+
 /// `paths`: "-" is standard input; they are read one after the other. Each is looked at now, so
 /// that a missing one is told.
 Result<std::unique_ptr<Source>> OpenFileSource(EventLoop& loop, const Clock& clock,
-                                               std::vector<std::string> paths);
+                                               std::vector<std::string> paths,
+                                               UnfinishedLine unfinished = UnfinishedLine::kRun);
 
 }  // namespace rivulet

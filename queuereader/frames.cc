@@ -9,6 +9,7 @@ namespace rivulet {
 namespace {
 
 constexpr std::size_t kEpochDigits = 8;
+constexpr std::size_t kIdentityDigits = 16;
 
 // Takes a number and the byte behind it off the text.
 template <typename Number>
@@ -18,6 +19,13 @@ bool TakeNumber(std::string_view* text, char behind, Number* number) {
   if (error != std::errc() || stop == end || *stop != behind) return false;
   text->remove_prefix(static_cast<std::size_t>(stop - text->data()) + 1);
   return true;
+}
+
+/// 16 digits, as a data path's identity is told; its first bit is set.
+bool ReadIdentity(std::string_view text, std::uint64_t* identity) {
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, *identity, 16);
+  return text.size() == kIdentityDigits && error == std::errc() && stop == end;
 }
 
 bool ReadEpoch(std::string_view text, std::uint32_t* epoch) {
@@ -63,11 +71,6 @@ std::size_t CutLeases(std::string_view answer, std::uint32_t origin, std::vector
   }
 }
 
-bool LooksFramed(std::string_view answer) {
-  const std::size_t digits = answer.find_first_not_of("0123456789");
-  return digits != 0 && digits != std::string_view::npos && answer[digits] == '\n';
-}
-
 void CutLines(std::string_view answer, std::uint32_t origin, std::vector<Delivery>* out) {
   for (std::size_t at = 0; at < answer.size();) {
     const std::size_t end = std::min(answer.find('\n', at), answer.size());
@@ -82,9 +85,9 @@ void CutLines(std::string_view answer, std::uint32_t origin, std::vector<Deliver
   }
 }
 
-std::size_t CutPopped(std::string_view answer, std::uint32_t origin, bool whole,
+std::size_t CutPopped(std::string_view answer, std::uint32_t origin, bool framed, bool whole,
                       std::vector<Delivery>* out) {
-  if (!LooksFramed(answer)) {
+  if (!framed) {
     CutLines(answer, origin, out);
     return answer.size();
   }
@@ -111,7 +114,12 @@ std::optional<ReceiptParts> ReadReceipt(std::string_view receipt) {
 
 std::uint64_t ReadIncarnation(std::string_view message_ids, std::uint32_t epoch) {
   constexpr std::string_view kOf = "of ";
-  if (message_ids == "lasting") return 0;
+  constexpr std::string_view kLasting = "lasting";
+  if (message_ids.starts_with(kLasting)) {
+    std::uint64_t identity = 0;
+    message_ids.remove_prefix(std::min(kLasting.size() + 1, message_ids.size()));
+    return ReadIdentity(message_ids, &identity) ? identity : 0;
+  }
   std::uint32_t told = 0;
   if (message_ids.starts_with(kOf) && ReadEpoch(message_ids.substr(kOf.size()), &told)) {
     epoch = told;
@@ -120,7 +128,7 @@ std::uint64_t ReadIncarnation(std::string_view message_ids, std::uint32_t epoch)
 }
 
 bool ReadReceiptAnswer(std::string_view answer, std::string_view verb,
-                       std::vector<std::string_view>* stale) {
+                       std::vector<MissedReceipt>* missed) {
   if (!answer.starts_with(verb)) return false;
   answer.remove_prefix(verb.size());
   std::uint64_t held = 0;
@@ -129,7 +137,11 @@ bool ReadReceiptAnswer(std::string_view answer, std::string_view verb,
   if (!TakeNumber(&answer, '\n', &held)) return false;
   while (!answer.empty()) {
     const std::size_t end = std::min(answer.find('\n'), answer.size());
-    if (end > 0) stale->push_back(answer.substr(0, end));
+    const std::string_view line = answer.substr(0, end);
+    const std::size_t blank = std::min(line.find(' '), line.size());
+    if (blank > 0) {
+      missed->push_back({line.substr(0, blank), line.substr(std::min(blank + 1, line.size()))});
+    }
     answer.remove_prefix(std::min(end + 1, answer.size()));
   }
   return true;

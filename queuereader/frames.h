@@ -20,18 +20,18 @@ std::size_t CutFrames(std::string_view answer, std::uint32_t origin, std::vector
 /// The same of an answer under a lease (`RECEIPT ATTEMPTS BYTES\n`, the body, `\n`, for each).
 std::size_t CutLeases(std::string_view answer, std::uint32_t origin, std::vector<Delivery>* out);
 
-/// True when the answer begins as a framed one does.
-bool LooksFramed(std::string_view answer);
-
 /// Adds the lines of an answer that is not framed: of a queue that knows no `format=framed`. JSON
 /// holds no raw newline unless it was written for people to read.
 void CutLines(std::string_view answer, std::uint32_t origin, std::vector<Delivery>* out);
 
-/// The messages of an answer that took them out of their queue: framed, or lines. What is no whole
-/// frame in a `whole` answer is a message too, because it is nowhere else. Returns how many bytes
-/// became messages.
-std::size_t CutPopped(std::string_view answer, std::uint32_t origin, bool whole,
+/// The messages of an answer that took them out of their queue: `framed` as its header says
+/// (kFormatField), or lines. What is no whole frame in a `whole` answer is a message too, because
+/// it is nowhere else. Returns how many bytes became messages.
+std::size_t CutPopped(std::string_view answer, std::uint32_t origin, bool framed, bool whole,
                       std::vector<Delivery>* out);
+/// "framed": the answer is. The answer cannot be told by its bytes: a line may be a bare number.
+inline constexpr std::string_view kFormatField = "X-Format";
+inline constexpr std::string_view kFormatFramed = "framed";
 
 /// The number of a message that a receipt (QUEUE-ID-LEASE-EPOCH) is about, and its epoch: eight
 /// hexadecimal digits. Nothing for what is no receipt.
@@ -45,9 +45,17 @@ std::optional<ReceiptParts> ReadReceipt(std::string_view receipt);
 /// sends none from the epoch of its receipts.
 std::uint64_t ReadIncarnation(std::string_view message_ids, std::uint32_t epoch);
 
+/// A receipt that no longer holds, and why: "gone", "dead", "stale" as /finish with missed=why
+/// tells it; empty where it was not told.
+struct MissedReceipt {
+  std::string_view receipt;
+  std::string_view why;
+
+  bool operator==(const MissedReceipt&) const = default;
+};
 /// The answer of /finish, /requeue, /bury and /touch: "VERB N", and the receipts that no longer
-/// hold, one a line, into `stale`, as views. False when it is no such answer. O(answer).
+/// hold, one a line, into `missed`, as views. False when it is no such answer. O(answer).
 bool ReadReceiptAnswer(std::string_view answer, std::string_view verb,
-                       std::vector<std::string_view>* stale);
+                       std::vector<MissedReceipt>* missed);
 
 }  // namespace rivulet

@@ -158,10 +158,9 @@ TaskAnswer Introspection::Impl::TooLate() const {
   const RunnerStats stats = subject.stats();
   std::string why = "the reader has not come to it in time; ask again";
   if (stats.current) {
-    const std::string& message = stats.current->message;
-    why = fmt::format("task {} has been at work for {} on {}; ask again",
+    why = fmt::format("task {} has been at work for {} {}; ask again",
                       EscapeControl(stats.current->task), RoughDuration(stats.busy),
-                      message.empty() ? "a message" : EscapeControl(message));
+                      EscapeControl(stats.current->Place()));
   }
   return {503, std::string(kTextPlain), why + "\n"};
 }

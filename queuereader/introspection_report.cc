@@ -150,13 +150,15 @@ Status ReaderHealth(const RunnerStats& stats) {
   if (!stats.source_status.ok()) {
     return unwell("the source cannot be asked: " + stats.source_status.message());
   }
+  if (!stats.settling_status.ok()) {
+    return unwell("the queue takes nothing back: " + stats.settling_status.message());
+  }
   if (!stats.checkpoint_status.ok()) {
     return unwell("the last checkpoint failed: " + stats.checkpoint_status.message());
   }
   if (stats.current && stats.busy > kTooLong) {
-    return unwell(fmt::format(
-        "task {} has been at work for {} on {}", stats.current->task, RoughDuration(stats.busy),
-        stats.current->message.empty() ? "a message" : stats.current->message));
+    return unwell(fmt::format("task {} has been at work for {} {}", stats.current->task,
+                              RoughDuration(stats.busy), stats.current->Place()));
   }
   return {};
 }

@@ -26,24 +26,26 @@ std::string ContentType(const std::string& type) {
   return good ? type : "application/octet-stream";
 }
 
-std::vector<std::string> ViewsOf(const Task& task) {
+std::vector<std::string> ViewsOf(const Reader& reader, std::size_t task) {
   std::vector<std::string> views = {"json", "text"};
   try {
-    for (std::string& view : task.views()) views.push_back(std::move(view));
+    for (std::string& view : reader.Views(task)) views.push_back(std::move(view));
   } catch (...) {  // has none to show then
     views.resize(2);
   }
   return views;
 }
 
-TaskAnswer OwnView(const Task& task, std::string_view name, std::string_view view) {
+TaskAnswer OwnView(const Reader& reader, std::size_t task, std::string_view name,
+                   std::string_view view) {
   std::string why = "something that is no exception";
   try {
-    if (auto shown = task.Show(view)) {
+    if (auto shown = reader.Show(task, view)) {
       return {200, ContentType(shown->content_type), std::move(shown->body)};
     }
-    return PlainAnswer(404, fmt::format("task {} has no view {}: it has {}", EscapeControl(name),
-                                        EscapeControl(view), fmt::join(ViewsOf(task), ", ")));
+    return PlainAnswer(404,
+                       fmt::format("task {} has no view {}: it has {}", EscapeControl(name),
+                                   EscapeControl(view), fmt::join(ViewsOf(reader, task), ", ")));
   } catch (const std::exception& error) {
     why = EscapeControl(error.what());
   } catch (...) {
@@ -56,7 +58,7 @@ TaskAnswer OwnView(const Task& task, std::string_view name, std::string_view vie
 TaskViews ViewsOf(const Reader& reader) {
   TaskViews views;
   for (std::size_t i = 0; i < reader.task_count(); ++i) {
-    views[reader.task_name(i)] = ViewsOf(reader.task(i));
+    views[reader.task_name(i)] = ViewsOf(reader, i);
   }
   return views;
 }
@@ -71,7 +73,7 @@ TaskAnswer ShowTask(const Reader& reader, std::string_view name, std::string_vie
     } else if (view == "text") {
       return {200, std::string(kTextPlain), TaskSummaryText(reader, i)};
     } else {
-      return OwnView(reader.task(i), name, view);
+      return OwnView(reader, i, name, view);
     }
   }
   return PlainAnswer(

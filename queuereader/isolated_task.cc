@@ -265,7 +265,7 @@ Result<NamedTask> MakeIsolatedTask(std::string_view spec, const std::string& nam
                                    const TaskEnvironment& environment) {
   auto task = std::make_unique<IsolatedTask>(spec, name, environment);
   if (Status status = task->Start(); !status.ok()) return status;
-  return NamedTask{name, std::move(task)};
+  return NamedTask{name, std::move(task), true};
 }
 
 }  // namespace rivulet

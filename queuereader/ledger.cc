@@ -1,7 +1,6 @@
 #include "queuereader/ledger.h"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include "algorithms/siphash.h"
@@ -12,15 +11,6 @@ namespace rivulet {
 namespace {
 
 constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15U;
-
-std::size_t ReceiptHash(std::uint32_t origin, std::string_view receipt) {
-  return std::hash<std::string_view>()(receipt) + origin * kOdd;
-}
-
-bool IsHeld(LedgerState state) {
-  return state == LedgerState::kInHand || state == LedgerState::kDecided ||
-         state == LedgerState::kWaiting || state == LedgerState::kReady;
-}
 
 }  // namespace
 
@@ -55,9 +45,10 @@ void LedgerIndex::Erase(std::uint64_t hash, std::uint32_t entry) {
   --size_;
 }
 
-LedgerEntries::LedgerEntries(std::uint64_t seed, std::size_t limit)
-    : hash_seed(seed), max_awaited(limit) {}
+LedgerEntries::LedgerEntries(std::uint64_t seed, std::size_t limit, std::size_t limit_bytes)
+    : hash_seed(seed), max_awaited(limit), max_awaited_bytes(limit_bytes) {}
 
+// Entry 0 is none: no token has a low half of zero.
 std::uint32_t LedgerEntries::EntryOf(Ledger::Token token) const {
   const auto entry = static_cast<std::uint32_t>(token);
   return entry < pool.size() && pool[entry].generation == token >> 32 ? entry : 0;
@@ -68,7 +59,7 @@ std::uint64_t LedgerEntries::BodyHash(std::string_view body) const {
 }
 
 std::uint64_t LedgerKey::Hash() const {
-  std::uint64_t hash = body_hash + id * kOdd;
+  std::uint64_t hash = id * kOdd;
   hash = (hash ^ hash >> 32) * kOdd + incarnation + origin;
   return (hash ^ hash >> 32) * kOdd >> 16;
 }
@@ -90,7 +81,8 @@ std::uint32_t LedgerEntries::Add(const LedgerKey& key) {
   added.key = key;
   added.emitted = 0;
   added.fate = Fate::kFinish;
-  added.lost = added.renewed = false;
+  added.asked = 0;
+  added.lost = added.touching = added.as_it_was = added.renewed = added.superseded = false;
   index.Insert(key.Hash(), entry);
   return entry;
 }
@@ -129,7 +121,12 @@ LedgerList* LedgerEntries::ListOf(LedgerState state) {
 
 void LedgerEntries::Move(std::uint32_t entry, LedgerState state) {
   LedgerEntry& moved = pool[entry];
-  if (moved.state == LedgerState::kAwaited || state == LedgerState::kAwaited) saved_awaited.clear();
+  if (moved.state == LedgerState::kAwaited || state == LedgerState::kAwaited) {
+    saved_awaited.clear();
+    const std::size_t bytes = moved.requeue ? moved.requeue->body.size() : 0;
+    if (moved.state == LedgerState::kAwaited) awaited_bytes -= bytes;
+    if (state == LedgerState::kAwaited) awaited_bytes += bytes;
+  }
   if (LedgerList* from = ListOf(moved.state)) {
     (moved.previous != 0 ? pool[moved.previous].next : from->first) = moved.next;
     (moved.next != 0 ? pool[moved.next].previous : from->last) = moved.previous;
@@ -154,18 +151,39 @@ void LedgerEntries::Move(std::uint32_t entry, LedgerState state) {
 }
 
 void LedgerEntries::Cover(std::uint32_t entry) {
-  if (pool[entry].lost) return Await(entry);
+  // Of a receipt that is lost the queue is told all the same: it says whether the message is gone.
+  if (pool[entry].receipt.empty()) return Await(entry);
   Move(entry, pool[entry].emitted > delivered ? LedgerState::kWaiting : LedgerState::kReady);
 }
 
 void LedgerEntries::Await(std::uint32_t entry) {
+  if (pool[entry].superseded) {
+    Forget(entry);
+    return Free(entry);
+  }
   Move(entry, LedgerState::kAwaited);
-  std::string().swap(pool[entry].receipt);
-  if (awaited.size <= max_awaited) return;
-  ++forgotten;
-  const std::uint32_t oldest = awaited.first;
-  Forget(oldest);
-  Free(oldest);
+  while (awaited.size > max_awaited || awaited_bytes > max_awaited_bytes) {
+    ++forgotten;
+    const std::uint32_t oldest = awaited.first;
+    Forget(oldest);
+    Free(oldest);
+  }
+}
+
+void LedgerEntries::Supersede(const LedgerKey& key) {
+  const auto awaited_before = [&](std::uint32_t number) {
+    LedgerEntry& other = pool[number];
+    if (other.key.body_hash == key.body_hash || other.key.id != key.id ||
+        other.key.incarnation != key.incarnation || other.key.origin != key.origin) {
+      return false;
+    }
+    other.superseded = true;
+    return other.state == LedgerState::kAwaited;
+  };
+  while (const std::uint32_t found = index.Find(key.Hash(), awaited_before)) {
+    Forget(found);
+    Free(found);
+  }
 }
 
 void LedgerEntries::Settle(std::uint32_t entry, WallTime now,
@@ -185,8 +203,8 @@ void LedgerEntries::Settle(std::uint32_t entry, WallTime now,
   Move(entry, returns ? LedgerState::kReturning : LedgerState::kSettling);
 }
 
-Ledger::Ledger(std::uint64_t hash_seed, std::size_t max_awaited)
-    : entries_(std::make_unique<LedgerEntries>(hash_seed, max_awaited)) {}
+Ledger::Ledger(std::uint64_t hash_seed, std::size_t max_awaited, std::size_t max_awaited_bytes)
+    : entries_(std::make_unique<LedgerEntries>(hash_seed, max_awaited, max_awaited_bytes)) {}
 Ledger::~Ledger() = default;
 
 Ledger::Received Ledger::Receive(const Receipt& receipt) {
@@ -199,15 +217,20 @@ Ledger::Received Ledger::Receive(const Receipt& receipt) {
   LedgerEntry& received = entries_->Of(entry);
   received.receipt = receipt.receipt;
   received.leased_until = receipt.leased_until;
-  received.lost = false;
+  received.asked = receipt.asked;
+  received.lost = received.touching = received.superseded = false;
+  entries_->Supersede(key);
   if (!known) {
     entries_->Move(entry, LedgerState::kInHand);
+  } else if (received.state == LedgerState::kAwaited && received.as_it_was) {
+    entries_->Move(entry, LedgerState::kInHand);
+    return {entries_->TokenOf(entry), false, received.requeue->body};
   } else {
     ++entries_->known;
     if (received.state == LedgerState::kSettling) received.renewed = true;
     if (received.state == LedgerState::kAwaited) entries_->Cover(entry);
   }
-  return {entries_->TokenOf(entry), known};
+  return {entries_->TokenOf(entry), known, {}};
 }
 
 void Ledger::Decide(Token token, Decision decision) {
@@ -217,9 +240,15 @@ void Ledger::Decide(Token token, Decision decision) {
   decided.fate = decision.fate;
   decided.emitted = decision.emitted;
   if (decision.fate == Fate::kRequeue) {
+    // As it is: of one whose body is here, that one.
+    if (decision.body.empty() && decided.as_it_was)
+      decision.body = std::move(decided.requeue->body);
     decided.requeue = std::make_unique<LedgerRequeue>();
     *decided.requeue = {decision.due, std::move(decision.body)};
+  } else {
+    decided.requeue.reset();
   }
+  decided.as_it_was = false;
   entries_->Move(entry, LedgerState::kDecided);
   ++entries_->decisions;
 }
@@ -228,15 +257,12 @@ void Ledger::Return(Token token) {
   const std::uint32_t entry = entries_->EntryOf(token);
   const LedgerEntry& returned = entries_->Of(entry);
   if (returned.state != LedgerState::kInHand) return;
+  // There may be room for its body by now.
+  if (returned.as_it_was) return returned.lost ? entries_->Await(entry) : entries_->Cover(entry);
   // It may come again before the queue's answer does, and is to be run then.
   entries_->Forget(entry);
   if (returned.lost) return entries_->Free(entry);
   entries_->Move(entry, LedgerState::kReturned);
-}
-
-bool Ledger::MayRun(Token token, MonoTime now) const {
-  const LedgerEntry& held = entries_->Of(entries_->EntryOf(token));
-  return held.state == LedgerState::kInHand && !held.lost && now < held.leased_until;
 }
 
 std::uint64_t Ledger::decisions() const { return entries_->decisions; }
@@ -265,8 +291,21 @@ void Ledger::OnSettled(Token token, Settled how) {
   LedgerEntry& settled = entries_->Of(entry);
   if (settled.state == LedgerState::kReturning) return entries_->Free(entry);
   if (settled.state != LedgerState::kSettling) return;
-  if (how == Settled::kStale)
-    return settled.renewed ? entries_->Cover(entry) : entries_->Await(entry);
+  if (how == Settled::kStale || how == Settled::kGone) {
+    const bool doubtful = !settled.renewed && !settled.lost && entries_->IsBelieved(settled);
+    if (doubtful) entries_->Doubt(settled.key.origin);
+    if (how == Settled::kGone) how = Settled::kDone;
+  }
+  if (how == Settled::kAsItWas) {
+    settled.as_it_was = settled.requeue != nullptr && !settled.requeue->body.empty();
+    if (settled.as_it_was) return settled.renewed ? entries_->Cover(entry) : entries_->Await(entry);
+    how = Settled::kDone;
+  }
+  if (how == Settled::kStale) {
+    if (settled.renewed) return entries_->Cover(entry);
+    return entries_->Await(entry);
+  }
+  if (how == Settled::kDone && settled.fate != Fate::kRequeue) entries_->Supersede(settled.key);
   entries_->Forget(entry);
   // It was requeued as it is, and came again before the queue's answer did: to be run, but whoever
   // received it was told that it is known.
@@ -276,41 +315,14 @@ void Ledger::OnSettled(Token token, Settled how) {
   entries_->Free(entry);
 }
 
-bool Ledger::NextToTouch(std::size_t* at, MonoTime deadline, MonoTime leased_until,
-                         std::uint32_t* origin, std::string_view* receipt) {
-  while (*at < entries_->pool.size()) {
-    LedgerEntry& entry = entries_->pool[(*at)++];
-    if (!IsHeld(entry.state) || entry.lost || entry.leased_until >= deadline) continue;
-    entry.leased_until = leased_until;
-    *origin = entry.key.origin;
-    *receipt = entry.receipt;
-    return true;
-  }
-  return false;
-}
-
-void Ledger::Lost(std::uint32_t origin, std::string_view receipt) {
-  auto& by_receipt = entries_->by_receipt;
-  if (by_receipt.empty()) {
-    for (std::uint32_t i = 1; i < entries_->pool.size(); ++i) {
-      const LedgerEntry& entry = entries_->Of(i);
-      const bool told = IsHeld(entry.state) || entry.state == LedgerState::kReturned;
-      if (told && !entry.lost) by_receipt.emplace(ReceiptHash(entry.key.origin, entry.receipt), i);
-    }
-  }
-  const auto [begin, end] = by_receipt.equal_range(ReceiptHash(origin, receipt));
-  for (auto found = begin; found != end; ++found) {
-    LedgerEntry& entry = entries_->Of(found->second);
-    if (entry.key.origin != origin || entry.receipt != receipt) continue;
-    if (entry.state == LedgerState::kReturned) {
-      entries_->Free(found->second);
-    } else if (IsHeld(entry.state)) {
-      entry.lost = true;
-      const bool covered =
-          entry.state == LedgerState::kWaiting || entry.state == LedgerState::kReady;
-      if (covered) entries_->Await(found->second);
-    }
-  }
+void Ledger::Bury(Token token) {
+  const std::uint32_t entry = entries_->EntryOf(token);
+  LedgerEntry& refused = entries_->Of(entry);
+  if (refused.state != LedgerState::kSettling) return;
+  refused.fate = Fate::kBury;
+  refused.requeue.reset();
+  refused.as_it_was = false;
+  entries_->Cover(entry);
 }
 
 Ledger::Counts Ledger::counts() const {

@@ -43,6 +43,7 @@ struct LedgerKey {
   std::uint32_t origin = 0;
 
   bool operator==(const LedgerKey&) const = default;
+  /// Of the number and where it counts: what came with other bytes before is found too.
   std::uint64_t Hash() const;
 };
 
@@ -50,12 +51,17 @@ struct LedgerEntry {
   LedgerKey key;
   std::uint64_t emitted = 0;
   MonoTime leased_until{};
+  std::uint64_t asked = 0;       // Ledger::doubts() when its lease was; 0: in an earlier process
   std::uint32_t generation = 1;  // grows when the entry is used for another message
   std::uint32_t previous = 0;    // of its list
   std::uint32_t next = 0;
   LedgerState state = LedgerState::kFree;
   Fate fate = Fate::kFinish;
-  bool lost = false;     // the receipt does not hold
+  bool lost = false;       // the receipt does not hold
+  bool as_it_was = false;  // the queue has it without the body of the requeue, which is to be run
+  bool touching = false;   // the queue is asked to prolong it
+  // The message has other bytes by now, or is gone: it will not come again with these.
+  bool superseded = false;
   bool renewed = false;  // of kSettling: the receipt is a newer one than the queue is being told
   std::string receipt;   // its memory is used again
   std::unique_ptr<LedgerRequeue> requeue;
@@ -96,7 +102,7 @@ class LedgerIndex {
 };
 
 struct LedgerEntries {
-  LedgerEntries(std::uint64_t seed, std::size_t limit);
+  LedgerEntries(std::uint64_t seed, std::size_t limit, std::size_t limit_bytes);
 
   LedgerEntry& Of(std::uint32_t entry) { return pool[entry]; }
   /// 0 for a token that is no (longer an) entry's.
@@ -119,7 +125,12 @@ struct LedgerEntries {
   /// What was decided of it is safe.
   void Cover(std::uint32_t entry);
   void Await(std::uint32_t entry);
+  /// What stands here of that message with other bytes is not awaited (any more).
+  void Supersede(const LedgerKey& key);
   void Settle(std::uint32_t entry, WallTime now, std::vector<Settlement>* settlements);
+  void Doubt(std::uint32_t origin);
+  /// It was asked for since its origin was doubted.
+  bool IsBelieved(const LedgerEntry& entry) const;
 
   std::vector<LedgerEntry> pool = std::vector<LedgerEntry>(1);  // the first is none
   LedgerIndex index;
@@ -129,10 +140,14 @@ struct LedgerEntries {
   std::uint64_t decisions = 0;
   std::uint64_t covered = 0;    // of them
   std::uint64_t delivered = 0;  // emissions
+  std::uint64_t doubts = 1;
+  std::vector<std::uint64_t> doubted;  // by origin: the last one's number
   std::uint64_t known = 0;
   std::uint64_t forgotten = 0;
   std::uint64_t hash_seed;
   std::size_t max_awaited;
+  std::size_t max_awaited_bytes;
+  std::size_t awaited_bytes = 0;  // of their bodies
   // What Save() made of the awaited ones: there may be many, and they seldom change. Empty: they
   // did.
   std::string saved_awaited;

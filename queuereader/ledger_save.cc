@@ -3,11 +3,10 @@
 //   rivulet ledger 1\n
 //   seed of the hashes, 8 bytes; count of origins, and each one's name
 //   count of decisions, and of each:
-//     flags: fate, kAwaited, kSamePlace
-//     origin, incarnation: unless they are the one's before
-//     number in its queue; hash of the body, 8 bytes
-//     receipt: unless it is awaited
-//     due (nanoseconds of the wall clock, 8 bytes), body: of a requeue
+//     flags: fate, kAwaited (it has no receipt), kSamePlace, kTold (in vain: it is awaited),
+//     kAsItWas (the queue has it without the body) origin, incarnation: unless they are the one's
+//     before number in its queue; hash of the body, 8 bytes receipt: unless it has none due
+//     (nanoseconds of the wall clock, 8 bytes), body: of a requeue
 //
 // Numbers are varints, texts their size as a varint and their bytes; others are little-endian.
 #include <fmt/format.h>
@@ -28,7 +27,9 @@ constexpr std::string_view kFirstLine = "rivulet ledger 1\n";
 constexpr std::uint64_t kFateMask = 3;
 constexpr std::uint64_t kAwaited = 4;
 constexpr std::uint64_t kSamePlace = 8;
-constexpr std::uint64_t kMaxFlags = 15;
+constexpr std::uint64_t kTold = 16;
+constexpr std::uint64_t kAsItWas = 32;
+constexpr std::uint64_t kMaxFlags = 63;
 
 void AppendFixed(std::string* out, std::uint64_t value) {
   std::array<char, 8> bytes;
@@ -69,11 +70,13 @@ bool IsDecided(LedgerState state) {
 
 class Writer {
  public:
-  void Add(const LedgerEntry& entry, bool awaited) {
+  void Add(const LedgerEntry& entry, bool told) {
+    const bool awaited = entry.receipt.empty();
     const bool same_place =
         count_ > 0 && entry.key.origin == place_.first && entry.key.incarnation == place_.second;
     bytes_ += static_cast<char>(static_cast<std::uint64_t>(entry.fate) | (awaited ? kAwaited : 0) |
-                                (same_place ? kSamePlace : 0));
+                                (same_place ? kSamePlace : 0) | (told ? kTold : 0) |
+                                (entry.as_it_was ? kAsItWas : 0));
     if (!same_place) {
       AppendVarint(&bytes_, entry.key.origin);
       AppendVarint(&bytes_, entry.key.incarnation);
@@ -115,6 +118,7 @@ struct SavedDecision {
 bool TakeDecision(std::string_view* bytes, bool first, SavedDecision* decision) {
   if (!TakeNumber(bytes, &decision->flags) || decision->flags > kMaxFlags) return false;
   if (decision->fate() == Fate::kReturn) return false;
+  if ((decision->flags & kAsItWas) != 0 && decision->fate() != Fate::kRequeue) return false;
   if ((decision->flags & kSamePlace) != 0) {
     if (first) return false;
   } else if (!TakeNumber(bytes, &decision->origin) || !TakeNumber(bytes, &decision->incarnation)) {
@@ -153,6 +157,7 @@ bool Restore(const SavedDecision& decision, std::uint32_t origin, LedgerEntries*
     entry.requeue = std::make_unique<LedgerRequeue>();
     entry.requeue->due = WallTime(Duration(static_cast<std::int64_t>(decision.due)));
     entry.requeue->body = decision.body;
+    entry.as_it_was = (decision.flags & kAsItWas) != 0 && !decision.body.empty();
   }
   entry.lost = (decision.flags & kAwaited) != 0;
   ledger->Cover(number);
@@ -164,7 +169,8 @@ bool Restore(const SavedDecision& decision, std::uint32_t origin, LedgerEntries*
 std::string Ledger::Save(const std::vector<std::string>& origin_names) const {
   Writer writer;
   for (const LedgerEntry& entry : entries_->pool) {
-    if (IsDecided(entry.state)) writer.Add(entry, entry.lost);
+    const bool kept = entry.state == LedgerState::kInHand && entry.as_it_was;
+    if (IsDecided(entry.state) || kept) writer.Add(entry, false);
   }
   const LedgerList& awaited = entries_->awaited;
   if (entries_->saved_awaited.empty()) {
@@ -184,7 +190,8 @@ std::string Ledger::Save(const std::vector<std::string>& origin_names) const {
   return saved += entries_->saved_awaited;
 }
 
-Status Ledger::Load(std::string_view saved, const std::vector<std::string>& origin_names) {
+Status Ledger::Load(std::string_view saved, const std::vector<std::string>& origin_names,
+                    std::vector<Dropped>* dropped) {
   const std::size_t size = saved.size();
   const auto corrupt = [&](const char* what) {
     return Status(StatusCode::kCorrupt, fmt::format("ledger: {} at byte {} of {}; it must be one "
@@ -202,17 +209,28 @@ Status Ledger::Load(std::string_view saved, const std::vector<std::string>& orig
     names.push_back(name);
   }
   const auto origins = OriginsOf(names, origin_names);
-  auto loaded = std::make_unique<LedgerEntries>(seed, entries_->max_awaited);
+  auto loaded =
+      std::make_unique<LedgerEntries>(seed, entries_->max_awaited, entries_->max_awaited_bytes);
   if (!TakeNumber(&saved, &count)) return corrupt("no count");
+  std::vector<Dropped> others(names.size());
   SavedDecision decision;
   for (std::uint64_t i = 0; i < count; ++i) {
     if (!TakeDecision(&saved, i == 0, &decision)) return corrupt("no decision");
     if (decision.origin >= origins.size()) return corrupt("a decision of no origin");
     const auto origin = origins[decision.origin];
     if (origin && !Restore(decision, *origin, loaded.get())) return corrupt("a decision again");
+    if (!origin) {
+      const bool told = (decision.flags & (kTold | kAwaited)) != 0;
+      ++(told ? others[decision.origin].awaited : others[decision.origin].decisions);
+    }
   }
   if (!saved.empty()) return corrupt("more than there should be");
   entries_ = std::move(loaded);
+  for (std::size_t i = 0; dropped != nullptr && i < others.size(); ++i) {
+    if (others[i].decisions + others[i].awaited == 0) continue;
+    others[i].origin = names[i];
+    dropped->push_back(std::move(others[i]));
+  }
   return Status::Ok();
 }
 

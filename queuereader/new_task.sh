@@ -59,12 +59,9 @@ case $name in
 esac
 [ "${#name}" -le 64 ] || refuse "$name must have at most 64 letters"
 
-# longest_word -> LongestWord
-class=$(echo "$name" | awk -F_ '{ for (i = 1; i <= NF; ++i) printf "%s%s", toupper(substr($i, 1, 1)), substr($i, 2) }')
-# A task named task would have a class of the name of its base.
-case $class in
-  Task | Message | Context | Outcome | Summary | View | Store | Status | Duration) class=My$class ;;
-esac
+# longest_word -> LongestWordTask. With its ending it is no name of the base class, nor of what that
+# has.
+class=$(echo "$name" | awk -F_ '{ for (i = 1; i <= NF; ++i) printf "%s%s", toupper(substr($i, 1, 1)), substr($i, 2) }')Task
 
 if [ -e "$name" ] && [ -z "$force" ]; then
   echo "rivulet-new-task: $name is there already: --force writes over its files" >&2

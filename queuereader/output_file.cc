@@ -133,17 +133,30 @@ bool OutputFile::WriteSome() {
 }
 
 void OutputFile::OnWritten(std::string_view bytes) {
-  if (failing_) LogInfo("--output file {} again, after {} failures", path_, retries_);
-  failing_ = false;
-  again_.Cancel();
   // Messages hold no newline: each that was written ends one.
   const auto ended = static_cast<std::uint64_t>(std::ranges::count(bytes, '\n'));
+  // A part of a line alone, which the rest of a disk took, will be taken back.
+  if (failing_ && (ended > 0 || !regular_)) {
+    LogInfo("--output file {} again, after {} failures", path_, retries_);
+    failing_ = false;
+    again_.Cancel();
+  }
   const std::size_t last = bytes.rfind('\n');
   begun_ = last == std::string_view::npos ? begun_ + bytes.size() : bytes.size() - last - 1;
   backlog_->DropBefore(backlog_->start() + ended);
 }
 
+void OutputFile::TakeBackPart() {
+  if (!regular_ || begun_ == 0) return;
+  struct stat status {};
+  const off_t behind = lseek(fd_, 0, SEEK_CUR);  // what was written last
+  if (behind < 0 || fstat(fd_, &status) != 0 || status.st_size != behind) return;
+  const auto part = static_cast<off_t>(begun_);
+  if (part <= behind && ftruncate(fd_, behind - part) == 0) begun_ = 0;
+}
+
 void OutputFile::OnError(int error) {
+  TakeBackPart();
   failing_ = true;
   ++retries_;
   last_error_ = IoError(path_, error).message();

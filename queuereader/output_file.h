@@ -2,7 +2,8 @@
 // come; `-` is standard output.
 //
 // A pipe or a terminal that takes no more for now is waited for; a write that fails is tried again
-// every second. Nothing overtakes. A line that a crash left unfinished is ended first.
+// every second. Nothing overtakes. Of a line that a regular file took a part of alone (a full disk)
+// that part is taken back. A line that a crash left unfinished is ended first.
 //
 // Thread: the loop's; a regular file blocks it as long as the page cache takes.
 #pragma once
@@ -49,6 +50,8 @@ class OutputFile {
   bool WriteSome();
   void OnWritten(std::string_view bytes);
   void OnError(int error);
+  /// A regular file ends with a whole line again, where nobody else has written behind it.
+  void TakeBackPart();
 
   EventLoop& loop_;
   const Clock& clock_;

@@ -19,6 +19,7 @@
 #include "queuereader/queue_source.h"
 #include "queuereader/reader_progress.h"
 #include "queuereader/reports.h"
+#include "queuereader/standard_files.h"
 #include "queuereader/stop_signals.h"
 #include "queuereader/summary.h"
 #include "queuereader/task_host.h"
@@ -47,6 +48,7 @@ RunnerConfig MakeRunnerConfig(const std::string& program, const Options& declare
   if (declared.given("exit-when-empty")) config.exit_when_empty = options.exit_when_empty;
   config.checkpoint_every = options.checkpoint_time;
   config.checkpoint_messages = options.checkpoint_messages;
+  config.forget_sources = options.forget_sources;
   config.task_timeout = options.task_timeout;
   config.stop_requested = &StopSignals::requested;
   return config;
@@ -98,9 +100,37 @@ Result<ReaderTasks> MakeTasks(const TaskRegistry& registry, const ReaderOptions&
   return tasks;
 }
 
+/// A crash while a task is made is told with its name; no message is in hand then.
+Result<ReaderTasks> MakeMarkedTasks(const std::string& program, const TaskRegistry& registry,
+                                    const ReaderOptions& options, TaskEnvironment environment,
+                                    std::vector<std::string>* child_tasks) {
+  auto mark = CrashMark::Open(*environment.clock, "");
+  if (!mark.ok()) return mark.status();
+  (*mark)->WatchCalls(program);
+  environment.crash_mark = mark->get();
+  return MakeTasks(registry, options, environment, child_tasks);
+}
+
+/// Who closed a file that it should not have.
+std::string Culprit(const ReaderTasks& tasks, const std::vector<std::string>& child_tasks) {
+  std::vector<std::string> here;
+  for (const NamedTask& task : tasks.all_tasks) here.push_back(task.name);
+  for (const NamedTask* task : {&tasks.preprocess, &tasks.validate, &tasks.requeue_giveup}) {
+    if (task->task) here.push_back(task->name);
+  }
+  std::erase_if(here, [&](const std::string& name) {
+    return std::find(child_tasks.begin(), child_tasks.end(), name) != child_tasks.end();
+  });
+  return here.size() == 1 ? "task " + here.front() : "a task";
+}
+
 Result<std::unique_ptr<Source>> OpenSource(EventLoop& loop, const Clock& clock,
                                            const Options& declared, const ReaderOptions& options) {
-  if (options.reads_files) return OpenFileSource(loop, clock, options.sources);
+  if (options.reads_files) {
+    return OpenFileSource(
+        loop, clock, options.sources,
+        options.checkpoint_dir.empty() ? UnfinishedLine::kRun : UnfinishedLine::kLeave);
+  }
   QueueSourceConfig config;
   config.urls = options.sources;
   config.queuename = options.queuename;
@@ -193,8 +223,10 @@ int ReaderProgram::Run(int argc, const char* const* argv) {
     Print(stderr, "{}: {}\n", name_, why.message());
     return 1;
   };
+  MakePathsAbsolute(&options_);
   if (Status status = InitLog(name_, options_.log); !status.ok()) return refuse(status);
 
+  const StandardFiles standard_files;
   const SystemClock clock;
   EventLoop loop;
   signal(SIGPIPE, SIG_IGN);
@@ -210,9 +242,13 @@ int ReaderProgram::Run(int argc, const char* const* argv) {
                                });
   if (!outputs.ok()) return refuse(outputs.status());
   RunnerConfig config = MakeRunnerConfig(name_, declared, options_);
-  auto tasks = MakeTasks(registry_, options_, MakeTaskEnvironment(loop, clock, options_, **outputs),
-                         &config.child_tasks);
+  auto tasks =
+      MakeMarkedTasks(name_, registry_, options_,
+                      MakeTaskEnvironment(loop, clock, options_, **outputs), &config.child_tasks);
   if (!tasks.ok()) return refuse(tasks.status());
+  config.after_slice = [&standard_files, culprit = Culprit(*tasks, config.child_tasks)] {
+    standard_files.PutBack(culprit);
+  };
   auto source = OpenSource(loop, clock, declared, options_);
   if (!source.ok()) return refuse(source.status());
   auto files = OpenStateFiles(loop, clock, options_);
@@ -223,10 +259,13 @@ int ReaderProgram::Run(int argc, const char* const* argv) {
   surroundings.clock = &clock;
   surroundings.store = &store;
   surroundings.outputs = (*outputs)->names();
-  surroundings.entering = [&running](const std::string& task, std::size_t message) {
-    running->Entering(task, message);
+  surroundings.entering = [&running](const std::string& task, std::size_t message, MonoTime since) {
+    running->Entering(task, message, since);
   };
   surroundings.left = [&running] { running->Left(); };
+  surroundings.calling = [&running](const std::string& task, std::string_view what) {
+    running->Calling(task, what);
+  };
   Reader reader(MakeReaderConfig(options_), std::move(*tasks), std::move(surroundings));
   TaskThread task_thread(loop, clock);
   Runner runner(std::move(config), {.loop = &loop,
@@ -242,6 +281,7 @@ int ReaderProgram::Run(int argc, const char* const* argv) {
   running = &runner;
   if (Status status = runner.Restore(); !status.ok())
     return refuse({StatusCode::kIoError, status.message()});
+  const std::uint64_t restored = reader.counts().messages;
 
   const StopSignals stop_signals(loop, [&runner] { runner.Stop(); });
   const SignalWatcher hangup(loop, SIGHUP, Reopen);
@@ -256,14 +296,21 @@ int ReaderProgram::Run(int argc, const char* const* argv) {
   loop.Run();
 
   reports.End();
-  SummaryHead head{(*source)->name(), runner.left(), clock.Now() - begin};
+  SummaryHead head{(*source)->name(), runner.left(), clock.Now() - begin, restored};
   LogInfo("{} messages read, {} finished, {} given up, {} malformed, {} left",
           reader.counts().messages, reader.counts().finished, reader.counts().given_up,
           reader.counts().malformed, head.left);
-  const bool json = options_.summary_format == "json";
-  const bool printed = !options_.summary ||
-                       PrintSummary(json ? SummaryJson(head, reader) : SummaryText(head, reader));
-  return printed ? runner.exit_status() : 1;
+  // Where tasks run, and with their time limit: the thread ends when they have all come back.
+  std::string text;
+  runner.Inspect(
+      [&text, &head, wanted = options_.summary,
+       json = options_.summary_format == "json"](const Reader& of) {
+        if (!wanted) return;
+        text = json ? SummaryJson(head, of) : SummaryText(head, of);
+      },
+      [&loop] { loop.Stop(); });
+  loop.Run();
+  return PrintSummary(text) ? runner.exit_status() : 1;
 }
 
 }  // namespace rivulet

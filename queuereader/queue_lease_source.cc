@@ -19,7 +19,7 @@ constexpr Duration kFetchIdleTimeout = std::chrono::seconds(10);
 constexpr Duration kPollAmongSeveral = std::chrono::seconds(1);
 constexpr Duration kFirstRetry = std::chrono::milliseconds(100);
 constexpr Duration kTouchTimeout = std::chrono::seconds(30);
-constexpr std::size_t kMaxReceipts = 5'000;  // a request
+constexpr Duration kLeastTouchTimeout = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -29,6 +29,7 @@ QueueLeaseSource::QueueLeaseSource(EventLoop& loop, const Clock& clock, QueueSou
       config_(std::move(config)),
       origins_(std::move(origins)),
       knows_leases_(origins_.size(), Leases::kUnknown),
+      epochs_(origins_.size()),
       hosts_(origins_.size(), config_.failed_pause),
       client_(loop),
       putter_(loop, client_, origins_, config_.failed_pause,
@@ -37,12 +38,13 @@ QueueLeaseSource::QueueLeaseSource(EventLoop& loop, const Clock& clock, QueueSou
               }),
       tell_settled_(loop, [this] { TellSettled(); }) {
   const BackoffConfig backoff{std::min(kFirstRetry, config_.failed_pause), config_.failed_pause};
-  for (const QueueOrigin& origin : origins_) {
-    settlers_.push_back(
-        std::make_unique<QueueSettler>(loop, client_, origin, backoff,
-                                       [this](std::uint64_t token, Settled how, const Status& why) {
-                                         events_.settled(token, how, why);
-                                       }));
+  for (std::uint32_t origin = 0; origin < origins_.size(); ++origin) {
+    settlers_.push_back(std::make_unique<QueueSettler>(
+        loop, client_, origins_[origin], backoff,
+        [this](std::uint64_t token, Settled how, const Status& why) {
+          events_.settled(token, how, why);
+        },
+        [this, origin] { events_.doubted(origin); }));
   }
 }
 
@@ -117,6 +119,7 @@ void QueueLeaseSource::OnFetched(const ClientResponse& response) {
     return waited && !enough ? StartRound() : GiveOn(Batch::State::kEmpty);
   }
   failure_ = Status(StatusCode::kUnavailable, DescribeAnswer(response, answer_));
+  if (!response.status.ok()) events_.doubted(static_cast<std::uint32_t>(asked_));
   hosts_.OnFailed(asked_, clock_.Now());
   was_away_ = true;
   if (origins_.size() > 1) LogWarning("{}; trying the next source", failure_.message());
@@ -138,11 +141,15 @@ bool QueueLeaseSource::Deliver(const ClientResponse& response) {
     const Delivery& first = batch.messages.front();
     const std::string_view receipt =
         std::string_view(answer_).substr(first.receipt_offset, first.receipt_size);
-    batch.incarnation = ReadIncarnation(message_ids, ReadReceipt(receipt)->epoch);
+    const std::uint32_t epoch = ReadReceipt(receipt)->epoch;
+    batch.incarnation = ReadIncarnation(message_ids, epoch);
+    if (epochs_[asked_].value_or(epoch) != epoch) events_.doubted(origin);
+    epochs_[asked_] = epoch;
   } else if (message_ids.empty() && response.code == 200 &&
              (response.status.ok() || knows == Leases::kNo)) {
     if (knows != Leases::kNo) KnowsNoLeases();
-    used = CutPopped(answer_, origin, response.status.ok(), &batch.messages);
+    const bool framed = response.header(kFormatField) == kFormatFramed;
+    used = CutPopped(answer_, origin, framed, response.status.ok(), &batch.messages);
   }
   if (used < answer_.size()) {
     LogWarning("{}; the whole messages in it are run", response.status.ok()
@@ -202,35 +209,46 @@ void QueueLeaseSource::TellSettled() {
   }
 }
 
-void QueueLeaseSource::Touch(std::uint32_t origin, std::vector<std::string> receipts) {
-  for (std::size_t begin = 0; begin < receipts.size(); begin += kMaxReceipts) {
-    const std::size_t end = std::min(begin + kMaxReceipts, receipts.size());
-    std::string body;
-    for (std::size_t i = begin; i < end; ++i) body.append(receipts[i]).push_back('\n');
-    ClientRequest request = origins_[origin].Ask("/touch?lease=" + TimeParameter(config_.lease));
-    request.method = "POST";
-    request.body = std::move(body);
-    request.timeout = kTouchTimeout;
-    const auto touch = touches_.emplace(touches_.end());
-    *touch =
-        client_.Start(std::move(request), [this, origin, touch](const ClientResponse& response) {
-          touches_.erase(touch);
-          OnTouched(origin, response);
-        });
-  }
+void QueueLeaseSource::Touch(std::uint32_t origin, std::vector<std::string> receipts,
+                             std::function<void(const Status& status)> answer) {
+  std::string body;
+  for (const std::string& receipt : receipts) body.append(receipt).push_back('\n');
+  ClientRequest request = origins_[origin].Ask("/touch?lease=" + TimeParameter(config_.lease));
+  request.method = "POST";
+  request.body = std::move(body);
+  // So that there is time for another try.
+  request.timeout = std::clamp<Duration>(config_.lease / 3, kLeastTouchTimeout, kTouchTimeout);
+  const auto touch = touches_.emplace(touches_.end());
+  *touch = client_.Start(std::move(request), [this, origin, touch, answer = std::move(answer)](
+                                                 const ClientResponse& response) {
+    touches_.erase(touch);
+    answer(OnTouched(origin, response));
+  });
 }
 
-void QueueLeaseSource::OnTouched(std::uint32_t origin, const ClientResponse& response) {
-  std::vector<std::string_view> stale;
-  if (!response.ok() || !ReadReceiptAnswer(response.body, "touched", &stale)) {
-    LogWarning("{}; leases may end", DescribeAnswer(response, response.body));
-  } else if (!stale.empty()) {
-    events_.lost(origin, {stale.begin(), stale.end()});
+Status QueueLeaseSource::OnTouched(std::uint32_t origin, const ClientResponse& response) {
+  std::vector<MissedReceipt> missed;
+  if (!response.status.ok()) events_.doubted(origin);
+  if (!response.ok() || !ReadReceiptAnswer(response.body, "touched", &missed)) {
+    return {StatusCode::kUnavailable, DescribeAnswer(response, response.body)};
   }
+  if (!missed.empty()) {
+    std::vector<std::string> lost;
+    for (const MissedReceipt& one : missed) lost.emplace_back(one.receipt);
+    events_.lost(origin, lost);
+  }
+  return {};
 }
 
 void QueueLeaseSource::AskDrained(std::function<void(bool drained)> answer) {
   drained_question_ = std::make_unique<DrainedQuestion>(client_, origins_, std::move(answer));
+}
+
+Status QueueLeaseSource::settling_status() const {
+  for (const auto& settler : settlers_) {
+    if (!settler->status().ok()) return settler->status();
+  }
+  return {};
 }
 
 std::size_t QueueLeaseSource::unsettled() const {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,18 +35,20 @@ class QueueLeaseSource final : public Source {
   void Fetch() override;
   bool CancelFetch() override;
   void Settle(std::vector<Settlement> settlements) override;
-  void Touch(std::uint32_t origin, std::vector<std::string> receipts) override;
+  void Touch(std::uint32_t origin, std::vector<std::string> receipts,
+             std::function<void(const Status& status)> answer) override;
   void AskDrained(std::function<void(bool drained)> answer) override;
 
   bool leases() const override { return true; }
   Duration lease() const override { return config_.lease; }
   bool keeps_requeued() const override { return true; }
+  Status settling_status() const override;
   std::size_t unsettled() const override;
   std::vector<std::string> Abandon() override;
 
   std::string origin_name(std::uint32_t origin) const override { return origins_[origin].name(); }
   std::size_t origins() const override { return origins_.size(); }
-  std::string Save() const override { return {}; }
+  std::string Save() const override { return std::string(kQueuePlace); }
   Status Load(std::string_view saved) override { return LoadQueuePlace(saved); }
   std::string name() const override { return NameOf(origins_); }
 
@@ -64,13 +67,14 @@ class QueueLeaseSource final : public Source {
   void KnowsNoLeases();
   void GiveOn(Batch::State state, Status status = {});
 
-  void OnTouched(std::uint32_t origin, const ClientResponse& response);
+  Status OnTouched(std::uint32_t origin, const ClientResponse& response);
   void TellSettled();
 
   const Clock& clock_;
   QueueSourceConfig config_;
   std::vector<QueueOrigin> origins_;
-  std::vector<Leases> knows_leases_;  // beside origins_
+  std::vector<Leases> knows_leases_;                  // beside origins_
+  std::vector<std::optional<std::uint32_t>> epochs_;  // of the last receipts; beside origins_
   Events events_;
   HostPool hosts_;
   Client client_;

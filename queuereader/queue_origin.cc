@@ -75,8 +75,10 @@ std::string NameOf(const std::vector<QueueOrigin>& origins) {
 }
 
 Status LoadQueuePlace(std::string_view saved) {
-  if (saved.empty()) return Status::Ok();
-  return InvalidArgument("the checkpoint is of a reader of files; this one reads a queue");
+  if (saved.empty() || saved == kQueuePlace) return Status::Ok();
+  return InvalidArgument(
+      "it is of a reader of files; this one reads a queue: give it a "
+      "--checkpoint-name of its own");
 }
 
 Result<ParsedQueueUrl> ParseQueueUrl(const std::string& url, const QueueSourceConfig& config) {

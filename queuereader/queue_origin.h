@@ -37,7 +37,7 @@ Result<ParsedQueueUrl> ParseQueueUrl(const std::string& url, const QueueSourceCo
 
 /// For people, all of them: "http://127.0.0.1:8081, http://127.0.0.1:8082 queue clicks".
 std::string NameOf(const std::vector<QueueOrigin>& origins);
-/// Source::Load() of queues, which keep their place themselves.
+/// Source::Load() of queues: kQueuePlace, or nothing.
 Status LoadQueuePlace(std::string_view saved);
 
 /// May the same request be answered otherwise later, without anybody changing it?

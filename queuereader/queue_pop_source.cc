@@ -59,7 +59,8 @@ void QueuePopSource::OnFetched(std::size_t host, const ClientResponse& response)
   if (answered && !response.status.ok()) {
     LogWarning("{}; the whole messages in it are run", response.Describe());
   }
-  if (answered && Deliver(host, response.status.ok())) return;
+  const bool framed = response.header(kFormatField) == kFormatFramed;
+  if (answered && Deliver(host, framed, response.status.ok())) return;
   if (response.ok()) {
     hosts_.OnEmpty(host);
   } else {
@@ -70,13 +71,13 @@ void QueuePopSource::OnFetched(std::size_t host, const ClientResponse& response)
   AskNext();
 }
 
-bool QueuePopSource::Deliver(std::size_t host, bool whole) {
+bool QueuePopSource::Deliver(std::size_t host, bool framed, bool whole) {
   if (answer_.empty()) return false;
   Batch batch;
   const auto origin = static_cast<std::uint32_t>(host);
   if (config_.mget_items > 0) {
     batch.messages.reserve(std::min<std::uint64_t>(config_.mget_items, answer_.size()));
-    CutPopped(answer_, origin, whole, &batch.messages);
+    CutPopped(answer_, origin, framed, whole, &batch.messages);
   } else if (whole) {
     Delivery message;
     message.size = answer_.size();

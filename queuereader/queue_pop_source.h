@@ -29,7 +29,8 @@ class QueuePopSource final : public Source {
   void Fetch() override;
   bool CancelFetch() override { return !fetch_.active(); }
   void Settle(std::vector<Settlement> settlements) override;
-  void Touch(std::uint32_t, std::vector<std::string>) override {}
+  void Touch(std::uint32_t, std::vector<std::string>, std::function<void(const Status&)>) override {
+  }
   void AskDrained(std::function<void(bool drained)> answer) override;
 
   bool leases() const override { return false; }
@@ -40,7 +41,7 @@ class QueuePopSource final : public Source {
 
   std::string origin_name(std::uint32_t origin) const override { return origins_[origin].name(); }
   std::size_t origins() const override { return origins_.size(); }
-  std::string Save() const override { return {}; }
+  std::string Save() const override { return std::string(kQueuePlace); }
   Status Load(std::string_view saved) override { return LoadQueuePlace(saved); }
   std::string name() const override { return NameOf(origins_); }
 
@@ -49,7 +50,7 @@ class QueuePopSource final : public Source {
   void Ask(std::size_t host);
   void OnFetched(std::size_t host, const ClientResponse& response);
   /// True when there were messages, and they were given on.
-  bool Deliver(std::size_t host, bool whole);
+  bool Deliver(std::size_t host, bool framed, bool whole);
   void EndRound();
   void TellSettled();
 

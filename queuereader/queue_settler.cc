@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <random>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 
 #include "base/log.h"
-#include "queuereader/frames.h"
 
 namespace rivulet {
 namespace {
@@ -18,16 +17,19 @@ constexpr std::size_t kMaxReceipts = 5'000;  // a request
 constexpr std::size_t kMaxRequeues = 8;      // requests at a time
 // How many requests that wait are looked at for one with the same delay.
 constexpr std::size_t kLookedAt = 64;
-constexpr std::uint64_t kLoggedEvery = 50;  // failures in a row
+constexpr std::uint64_t kLoggedEvery = 50;   // failures in a row
+constexpr std::uint64_t kTroubledAfter = 5;  // likewise
+constexpr int kRoomTries = 5;
 constexpr Duration kTimeout = std::chrono::seconds(30);
 
 }  // namespace
 
 QueueSettler::QueueSettler(EventLoop& loop, Client& client, const QueueOrigin& origin,
-                           BackoffConfig backoff, OnSettled on_settled)
+                           BackoffConfig backoff, OnSettled on_settled, OnBroken on_broken)
     : client_(client),
       origin_(origin),
       on_settled_(std::move(on_settled)),
+      on_broken_(std::move(on_broken)),
       backoff_(backoff, std::random_device{}()),
       pause_(loop, [this] { Send(); }),
       requeue_{"requeued", kMaxRequeues, {}, {}},
@@ -37,20 +39,20 @@ void QueueSettler::Add(Settlement settlement) {
   ++unsettled_;
   switch (settlement.fate) {
     case Fate::kFinish:
-      return Gather(&finish_, settlement, "/finish");
+      return Gather(&finish_, settlement, "/finish?missed=why");
     case Fate::kBury:
-      return Gather(&bury_, settlement, "/bury");
+      return Gather(&bury_, settlement, "/bury?missed=why");
     case Fate::kRequeue:
     case Fate::kReturn:
       break;
   }
-  std::string path = "/requeue";
+  std::string path = "/requeue?missed=why";
   const bool returned = settlement.fate == Fate::kReturn;
   const bool delayed = !returned && settlement.delay > Duration::zero();
-  if (delayed) path += "?delay=" + TimeParameter(settlement.delay);
-  if (returned || settlement.body.empty()) return Gather(&requeue_, settlement, std::move(path));
+  if (delayed) path += "&delay=" + TimeParameter(settlement.delay);
+  if (returned || settlement.body.empty()) return Gather(&requeue_, settlement, path);
   Errand errand;
-  errand.path = fmt::format("{}{}receipt={}", path, delayed ? '&' : '?', settlement.receipt);
+  errand.path = fmt::format("{}&receipt={}", path, settlement.receipt);
   errand.receipts = settlement.receipt + '\n';
   errand.tokens = {settlement.token};
   errand.replaces = true;
@@ -58,16 +60,16 @@ void QueueSettler::Add(Settlement settlement) {
   replace_.waiting.push_back(std::move(errand));
 }
 
-void QueueSettler::Gather(Lane* lane, const Settlement& settlement, std::string path) {
+void QueueSettler::Gather(Lane* lane, const Settlement& settlement, std::string_view path) {
   auto at = lane->waiting.rbegin();
   const auto end = at + static_cast<std::ptrdiff_t>(std::min(kLookedAt, lane->waiting.size()));
   at = std::find_if(at, end, [&path](const Errand& errand) {
-    return errand.tokens.size() < kMaxReceipts && errand.path == path;
+    return errand.tokens.size() < kMaxReceipts && errand.path == path && !errand.as_it_was;
   });
   Errand* errand = at == end ? nullptr : &*at;
   if (errand == nullptr) {
     errand = &lane->waiting.emplace_back();
-    errand->path = std::move(path);
+    errand->path = path;
   }
   errand->receipts.append(settlement.receipt).push_back('\n');
   errand->tokens.push_back(settlement.token);
@@ -102,11 +104,13 @@ void QueueSettler::OnAnswer(Lane& lane, std::list<Running>::iterator running,
   lane.running.erase(running);
   if (!response.ok()) {
     const std::string why = DescribeAnswer(response, response.body);
+    if (!response.status.ok()) on_broken_();
+    if (LeaveOutBody(&errand, response)) return Send();
     if (MayHeal(response)) return Again(lane, std::move(errand), why);
     return Refused(lane, std::move(errand), why);
   }
-  std::vector<std::string_view> stale;
-  if (!ReadReceiptAnswer(response.body, lane.verb, &stale)) {
+  std::vector<MissedReceipt> missed;
+  if (!ReadReceiptAnswer(response.body, lane.verb, &missed)) {
     return Again(lane, std::move(errand),
                  fmt::format("{}: answered no \"{} N\"", response.endpoint, lane.verb));
   }
@@ -114,17 +118,43 @@ void QueueSettler::OnAnswer(Lane& lane, std::list<Running>::iterator running,
     backoff_.Reset();
     LogInfo("{}: answered again", response.endpoint);
   }
+  if (errand.replaces) no_room_ = 0;
+  // A finish makes room.
+  if (no_room_ == 0 || &lane == &finish_) status_ = {};
   Send();
-  Answered(errand, stale);
+  Answered(lane, errand, missed);
 }
 
 void QueueSettler::Again(Lane& lane, Errand errand, const std::string& why) {
   lane.waiting.push_front(std::move(errand));
   if (pause_.active()) return;  // another one failed just before
+  if (backoff_.failures() + 1 >= kTroubledAfter) status_ = {StatusCode::kUnavailable, why};
   if (backoff_.failures() % kLoggedEvery == 0) {
     LogWarning("{}; asked again until it is answered", why);
   }
   pause_.Start(backoff_.Next());
+}
+
+bool QueueSettler::LeaveOutBody(Errand* errand, const ClientResponse& response) {
+  const bool full = response.status.ok() && (response.code == 503 || response.code == 507);
+  if (!errand->replaces || !full) return false;
+  // Those that were sent together count as one.
+  if (no_room_ < kRoomTries && !pause_.active()) ++no_room_;
+  if (no_room_ < kRoomTries) return false;
+  const std::string why = DescribeAnswer(response, response.body);
+  if (no_room_ == kRoomTries) {
+    ++no_room_;
+    LogWarning("{}; messages are requeued as they are, until there is room for what they carry",
+               why);
+  }
+  status_ = {StatusCode::kUnavailable, why};
+  Errand bare;
+  bare.path = errand->path.substr(0, errand->path.find("&receipt="));
+  bare.receipts = std::move(errand->receipts);
+  bare.tokens = std::move(errand->tokens);
+  bare.as_it_was = true;
+  requeue_.waiting.push_back(std::move(bare));
+  return true;
 }
 
 // One bad receipt must not hold up the others, nor a request that is too large.
@@ -135,6 +165,7 @@ void QueueSettler::Refused(Lane& lane, Errand errand, const std::string& why) {
     for (std::size_t line = 0; line < count / 2; ++line) cut = errand.receipts.find('\n', cut) + 1;
     Errand second;
     second.path = errand.path;
+    second.as_it_was = errand.as_it_was;
     second.receipts = errand.receipts.substr(cut);
     second.tokens.assign(errand.tokens.begin() + static_cast<std::ptrdiff_t>(count / 2),
                          errand.tokens.end());
@@ -150,14 +181,21 @@ void QueueSettler::Refused(Lane& lane, Errand errand, const std::string& why) {
   Tell(errand.tokens.front(), Settled::kStale, Status::Ok());
 }
 
-void QueueSettler::Answered(const Errand& errand, const std::vector<std::string_view>& stale) {
-  const std::unordered_set<std::string_view> lost(stale.begin(), stale.end());
+void QueueSettler::Answered(const Lane& lane, const Errand& errand,
+                            const std::vector<MissedReceipt>& missed) {
+  std::unordered_map<std::string_view, Settled> others;
+  for (const auto& [receipt, why] : missed) {
+    // A message that is gone will not come again; a dead letter is where /bury wants it.
+    const bool buried = why == "dead" && &lane == &bury_;
+    others[receipt] = why == "gone" ? Settled::kGone : buried ? Settled::kDone : Settled::kStale;
+  }
+  const Settled held = errand.as_it_was ? Settled::kAsItWas : Settled::kDone;
   std::string_view receipts = errand.receipts;
   for (const std::uint64_t token : errand.tokens) {
     const std::size_t end = receipts.find('\n');
-    const bool held = lost.empty() || !lost.contains(receipts.substr(0, end));
+    const auto found = others.empty() ? others.end() : others.find(receipts.substr(0, end));
     receipts.remove_prefix(end + 1);
-    Tell(token, held ? Settled::kDone : Settled::kStale, Status::Ok());
+    Tell(token, found != others.end() ? found->second : held, Status::Ok());
   }
 }
 

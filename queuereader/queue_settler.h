@@ -2,8 +2,14 @@
 //
 // Receipts go together, thousands a request, and one request at a time while more gather; requeues
 // by their delay, those with another body each alone, several at a time. A request that failed is
-// sent again, after a pause that grows, until it is answered; one whose answer was lost meets stale
-// receipts then. Thread: the loop's.
+// sent again, after a pause that grows, until it is answered. One whose answer was lost, or that is
+// told again after a restart, meets receipts that no longer hold then: of messages that are gone,
+// which is as well as done, or that may come again (missed=why).
+//
+// A queue that is full has no room for a longer body, and may have none before some message of it
+// is done with: after some tries the message is requeued as it is, and told as Settled::kAsItWas.
+//
+// Thread: the loop's.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +23,7 @@
 #include "base/backoff.h"
 #include "base/event_loop.h"
 #include "http/client.h"
+#include "queuereader/frames.h"
 #include "queuereader/queue_origin.h"
 #include "queuereader/source.h"
 
@@ -26,9 +33,12 @@ class QueueSettler {
  public:
   using OnSettled = std::function<void(std::uint64_t token, Settled how, const Status& why)>;
 
+  /// A request had no answer: the queue may be gone, with its leases.
+  using OnBroken = std::function<void()>;
+
   /// All must outlive it.
   QueueSettler(EventLoop& loop, Client& client, const QueueOrigin& origin, BackoffConfig backoff,
-               OnSettled on_settled);
+               OnSettled on_settled, OnBroken on_broken);
   QueueSettler(const QueueSettler&) = delete;
   QueueSettler& operator=(const QueueSettler&) = delete;
 
@@ -36,6 +46,8 @@ class QueueSettler {
   void Add(Settlement settlement);
   void Send();
   std::size_t unsettled() const { return unsettled_; }
+  /// OK, or why the last tries failed, once there were some.
+  const Status& status() const { return status_; }
   /// Gives up; nothing more is called.
   void Abandon();
 
@@ -46,6 +58,7 @@ class QueueSettler {
     std::string receipts;  // one a line: the body of the request, unless there is another
     std::vector<std::uint64_t> tokens;  // of those
     bool replaces = false;              // a requeue with another body, of one receipt
+    bool as_it_was = false;             // for want of room, one whose body was not taken
     std::string body;
   };
   struct Running {
@@ -59,17 +72,22 @@ class QueueSettler {
     std::list<Running> running;
   };
 
-  static void Gather(Lane* lane, const Settlement& settlement, std::string path);
+  static void Gather(Lane* lane, const Settlement& settlement, std::string_view path);
   void Start(Lane& lane);
   void OnAnswer(Lane& lane, std::list<Running>::iterator running, const ClientResponse& response);
   void Again(Lane& lane, Errand errand, const std::string& why);
+  /// True when the body was left out, so that the requeue may fit.
+  bool LeaveOutBody(Errand* errand, const ClientResponse& response);
   void Refused(Lane& lane, Errand errand, const std::string& why);
-  void Answered(const Errand& errand, const std::vector<std::string_view>& stale);
+  void Answered(const Lane& lane, const Errand& errand, const std::vector<MissedReceipt>& missed);
   void Tell(std::uint64_t token, Settled how, const Status& why);
 
   Client& client_;
   const QueueOrigin& origin_;
   OnSettled on_settled_;
+  OnBroken on_broken_;
+  Status status_;
+  int no_room_ = 0;  // times in a row that a body was not taken for want of room
   std::size_t unsettled_ = 0;
   bool abandoned_ = false;
   JitterBackoff backoff_;

@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -30,6 +31,9 @@
 #include "queuereader/source.h"
 
 namespace rivulet {
+
+/// Source::Save() of queues, which keep their place themselves: only what kind of source it is.
+inline constexpr std::string_view kQueuePlace = "queues";
 
 struct QueueSourceConfig {
   /// http://HOST:PORT[/PREFIX][?PARAMETERS]; `lease` is taken out of it and overrides this lease.

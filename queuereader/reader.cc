@@ -10,6 +10,13 @@
 namespace rivulet {
 namespace {
 
+// Where a run's beginning may be known nearly.
+constexpr std::size_t kSmallBytes = 1024;
+constexpr Duration kFast = std::chrono::microseconds(10);
+// Messages that a task is told of together, ahead of its run.
+constexpr std::size_t kFirstAnnounced = 16;
+constexpr std::size_t kMostAnnounced = 64;
+
 /// Of a message whose try in hand was its `tries`th. As it will be read back, so that a message
 /// that comes when it is due is not early.
 WallTime RetryOn(const ReaderConfig& config, int tries, WallTime now) {
@@ -108,13 +115,16 @@ std::string Reader::Impl::Slot::Label() const {
   return "task " + name;
 }
 
-void Reader::Impl::Handle(std::span<const Incoming> messages, WallTime when,
-                          std::vector<Verdict>* verdicts) {
+MonoTime Reader::Impl::Handle(std::span<const Incoming> messages, WallTime when,
+                              std::optional<MonoTime> begin, std::vector<Verdict>* verdicts) {
   const std::size_t n = messages.size();
   verdicts->resize(n);
   while (works.size() < n) works.push_back(std::make_unique<Work>());
   now = when;
+  const ReaderCounts counts_before = counts;
+  has_run = false;
   bool runs = false;
+  StartAnnouncing(n);
   for (std::size_t i = 0; i < n; ++i) {
     Work& work = *works[i];
     work.incoming = messages[i];
@@ -122,14 +132,66 @@ void Reader::Impl::Handle(std::span<const Incoming> messages, WallTime when,
     work.verdict = &(*verdicts)[i];
     Begin(work);
     runs = runs || work.state == Work::State::kRuns;
+    if (hears_ahead != nullptr) Announce(work);
   }
-  run_started = Now();
+  const MonoTime first_began = run_started = RunBegins(messages, begin);
   if (runs) {
     if (preprocess) RunSlot(*preprocess, n);
     if (validate) RunSlot(*validate, n);
     for (std::size_t i = 0; i < task_count; ++i) RunSlot(slots[i], n);
   }
+  if (!fatal.empty() && !has_run) {
+    counts = counts_before;
+    verdicts->clear();
+    return run_started;
+  }
   for (std::size_t i = 0; i < n; ++i) Conclude(*works[i]);
+  last_time = run_started - first_began;
+  return runs || !begin || run_started != first_began ? run_started : *begin;
+}
+
+/// By the clock, or nearly: see ReaderStats.
+MonoTime Reader::Impl::RunBegins(std::span<const Incoming> messages,
+                                 std::optional<MonoTime> begin) {
+  const bool is_small = messages.size() == 1 && messages.front().bytes.size() <= kSmallBytes;
+  if (begin && is_small && last_time <= kFast && ++unmeasured < kMeasured) {
+    return *begin + parse_time;
+  }
+  const MonoTime began = Now();
+  if (begin && is_small) {
+    parse_time = std::max(began - *begin, Duration::zero());
+    unmeasured = 0;
+  }
+  return began;
+}
+
+/// Only what is sure to be run: with --preprocess or --validate that is not known before.
+void Reader::Impl::StartAnnouncing(std::size_t messages) {
+  announced.clear();
+  hears_ahead = nullptr;
+  if (messages < 2 * kFirstAnnounced || preprocess || validate || task_count == 0) return;
+  hears_ahead = &slots.front();
+  announces = BatchOf(*hears_ahead);
+  announce_at = kFirstAnnounced;
+}
+
+/// In ever larger pieces: the first ones soon, and the others with few calls.
+void Reader::Impl::Announce(Work& work) {
+  if (!IsLeft(*hears_ahead, work)) return;
+  if (RunsAlone(*hears_ahead, work)) {  // the batch ends before it
+    hears_ahead = nullptr;
+    return;
+  }
+  announced.push_back(&work.message);
+  if (--announces > 0 && announced.size() < announce_at) return;
+  announce_at = std::min(2 * announce_at, kMostAnnounced);
+  try {
+    hears_ahead->task->Ahead(announced);
+  } catch (...) {  // NOLINT(bugprone-empty-catch): it was only a hint
+    announces = 0;
+  }
+  announced.clear();
+  if (announces == 0) hears_ahead = nullptr;
 }
 
 void Reader::Impl::Begin(Work& work) {
@@ -137,6 +199,7 @@ void Reader::Impl::Begin(Work& work) {
   Reset(&verdict);
   work.state = Work::State::kDecided;
   work.failed.clear();
+  work.waits = false;
   Status status = work.document.Parse(work.incoming.bytes);
   if (status.ok()) status = ReadEnvelope(work.document.root(), &work.envelope);
   if (!status.ok()) {
@@ -155,6 +218,7 @@ void Reader::Impl::Begin(Work& work) {
   ++counts.messages;
   work.tries = work.envelope.tries + 1;
   work.state = crashed ? Work::State::kCharged : Work::State::kRuns;
+  has_run = has_run || crashed;
   if (crashed) AppendWhy(&verdict.why, "its last try ended the process", work.incoming.crash);
   BindOriginal(work);
 }
@@ -189,7 +253,23 @@ void Reader::Impl::FailUnknownTasks(Work& work) const {
   }
 }
 
+/// Once more for the tasks that are left, soon: the try is not one.
+void Reader::Impl::Wait(Work& work) const {
+  rivulet::Retry retry;
+  retry.tries = work.envelope.tries;
+  retry.started = work.envelope.started.value_or(now);
+  retry.tasks_left = work.failed;
+  retry.retry_on = work.verdict->due = now;
+  work.verdict->next = Verdict::Next::kRequeue;
+  work.verdict->why = fatal;
+  work.verdict->body = WriteEnvelope(work.incoming.bytes, work.envelope, retry);
+}
+
 void Reader::Impl::Retry(Work& work) {
+  if (work.waits && work.verdict->why.empty()) {
+    ++counts.requeued;
+    return Wait(work);
+  }
   DecideRetry(work.incoming.bytes, work.envelope, work.tries, work.failed, config, now,
               work.verdict);
   if (work.verdict->next == Verdict::Next::kRequeue) {
@@ -215,14 +295,21 @@ std::size_t Reader::chunk() const {
   for (const Impl::Slot& slot : impl_->slots) {
     if (slot.role == Impl::Role::kGiveUp) continue;
     if (impl_->BackoffOf(slot).failing()) return 1;
-    most = std::max(most, slot.task->batch_size());
+    most = std::max(most, Impl::BatchOf(slot));
   }
   return std::min(most, kMaxChunk);
 }
 
+const std::string& Reader::fatal() const { return impl_->fatal; }
+
 void Reader::Handle(std::span<const Incoming> messages, WallTime now,
                     std::vector<Verdict>* verdicts) {
-  impl_->Handle(messages, now, verdicts);
+  impl_->Handle(messages, now, std::nullopt, verdicts);
+}
+
+MonoTime Reader::Handle(std::span<const Incoming> messages, WallTime now, MonoTime begin,
+                        std::vector<Verdict>* verdicts) {
+  return impl_->Handle(messages, now, begin, verdicts);
 }
 
 }  // namespace rivulet

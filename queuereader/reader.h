@@ -11,7 +11,9 @@
 //
 // The tasks of one message run in the order they were given. Where a task takes batches, a chunk of
 // messages goes through the first task, then what was not dropped through the second, and so on;
-// else message by message, so that a pause after a failure comes before the next one.
+// else message by message, so that a pause after a failure comes before the next one. A message
+// that was tried before runs alone, and those of a batch that throws are run again one by one, at
+// once: a poisoned message costs its neighbours no try.
 //
 // Every message handled counts once: messages = finished + dropped + requeued + given_up +
 // malformed. Thread: one, the one that runs tasks.
@@ -21,6 +23,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,6 +47,9 @@ struct ReaderConfig {
 struct NamedTask {
   std::string name;
   std::unique_ptr<Task> task;
+  /// Of a batch that ends its process it charges the one to blame: those that were tried before may
+  /// come together.
+  bool charges_one = false;
 };
 
 /// Names in `all_tasks` must differ. The others may have no task.
@@ -60,9 +66,12 @@ struct ReaderSurroundings {
   Store* store = nullptr;            // nullptr: Context::store() throws
   std::vector<std::string> outputs;  // the names that Context::Emit() takes
   /// Is told before and after every run of a task, for reports of crashes: the message's place in
-  /// what Handle() was given (of a batch the first one's). Empty: nobody.
-  std::function<void(const std::string& task, std::size_t message)> entering;
+  /// what Handle() was given (of a batch the first one's), and about when the run began. Empty:
+  /// nobody.
+  std::function<void(const std::string& task, std::size_t message, MonoTime since)> entering;
   std::function<void()> left;
+  /// The same, with `left`, of what is asked of a task besides: `what` as "its state was saved".
+  std::function<void(const std::string& task, std::string_view what)> calling = {};
 };
 
 /// A message as it was received.
@@ -126,8 +135,12 @@ struct ReaderStats {
   struct OfTask {
     std::string name;
     TaskCounts counts;
-    LatencyHistogram run_time;  // of a message; of one in a batch its share
-    Duration backoff{};         // the timer's pause now; zero where nothing failed of late
+    /// Of a message; of one in a batch its share. Where the first task takes microseconds, and
+    /// messages are small, the clock is read when it is done with one, and only for each sixteenth
+    /// when it begins: the others have begun so long after the message before as that one took to
+    /// parse. A run that takes long is seen in any case.
+    LatencyHistogram run_time;
+    Duration backoff{};  // the timer's pause now; zero where nothing failed of late
     std::vector<std::pair<std::string, std::uint64_t>> counters;  // by Context::Count()
   };
   ReaderCounts counts;
@@ -146,8 +159,18 @@ class Reader {
   /// failing.
   std::size_t chunk() const;
   /// Runs what is left to do on each message; at most chunk() of them. Replaces `verdicts` with one
-  /// each. Never throws. Verdict::body is set for kRequeue and kGiveUp alone.
+  /// each. Never throws. Verdict::body is set for kRequeue and kGiveUp alone. None at all: nothing
+  /// was run, see fatal().
   void Handle(std::span<const Incoming> messages, WallTime now, std::vector<Verdict>* verdicts);
+  /// For who handles many, one after the other: `begin` is what the clock says now, and what is
+  /// returned is what it said when the last task was done; `begin` where none ran.
+  MonoTime Handle(std::span<const Incoming> messages, WallTime now, MonoTime begin,
+                  std::vector<Verdict>* verdicts);
+
+  /// Not empty: a task cannot go on (TaskUnusable), and this is why; nothing more is to be handled.
+  /// The messages in hand then were charged no try: they are as before where nothing had seen them,
+  /// else requeued for the tasks that are left.
+  const std::string& fatal() const;
 
   const ReaderCounts& counts() const;
   ReaderStats Stats() const;
@@ -156,7 +179,9 @@ class Reader {
   const TaskCounts& task_counts(std::size_t i) const;
   /// Lets the task write its summary; a text "error" where it throws.
   void SummarizeTask(std::size_t i, Summary& summary) const;
-  const Task& task(std::size_t i) const;
+  /// What the task has to show. What it throws is thrown here.
+  std::vector<std::string> Views(std::size_t i) const;
+  std::optional<View> Show(std::size_t i, std::string_view view) const;
 
   /// The state of each task as "task:NAME" (of the others "task:--preprocess=NAME" and so on), and
   /// the counts as "counts": sections of a checkpoint. Tasks without state have none. An error when

@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,7 +15,9 @@
 
 namespace rivulet {
 
-inline constexpr std::size_t kMaxChunk = 256;
+inline constexpr std::size_t kMaxChunk = 512;
+/// Of so many messages one is measured exactly, where it is fast: see ReaderStats.
+inline constexpr int kMeasured = 16;
 
 struct Reader::Impl {
   enum class Role : std::uint8_t { kTask, kPreprocess, kValidate, kGiveUp };
@@ -25,6 +28,7 @@ struct Reader::Impl {
         : role(its_role),
           name(std::move(named.name)),
           task(std::move(named.task)),
+          charges_one(named.charges_one),
           backoff(impl.config.backoff),
           context(name, impl.surroundings) {}
     /// "task sum", "--preprocess double".
@@ -35,6 +39,8 @@ struct Reader::Impl {
     Role role;
     std::string name;
     std::unique_ptr<Task> task;
+    bool charges_one;
+    mutable bool told_batch_size = false;  // that batch_size() threw
     TaskCounts counts;
     LatencyHistogram run_time;
     TaskBackoff backoff;  // of kTask alone; see BackoffOf()
@@ -57,6 +63,7 @@ struct Reader::Impl {
     std::size_t index = 0;  // in what Handle() was given
     int tries = 0;          // this one counted
     State state = State::kDecided;
+    bool waits = false;                    // for a task that cannot go on: that charges no try
     std::vector<std::string_view> failed;  // names
     Verdict* verdict = nullptr;
   };
@@ -65,21 +72,33 @@ struct Reader::Impl {
   void AddSlot(Role role, NamedTask named);
 
   // reader.cc
-  void Handle(std::span<const Incoming> messages, WallTime when, std::vector<Verdict>* verdicts);
+  /// Without `begin` the clock is read as often as it takes to be exact.
+  MonoTime Handle(std::span<const Incoming> messages, WallTime when, std::optional<MonoTime> begin,
+                  std::vector<Verdict>* verdicts);
   void Begin(Work& work);
+  MonoTime RunBegins(std::span<const Incoming> messages, std::optional<MonoTime> begin);
+  void StartAnnouncing(std::size_t messages);
+  void Announce(Work& work);
   void BindOriginal(Work& work) const;
   void Conclude(Work& work);
   void FailUnknownTasks(Work& work) const;
   void Retry(Work& work);
+  void Wait(Work& work) const;
 
   // reader_run.cc
   bool IsLeft(const Slot& slot, const Work& work) const;
+  static std::size_t BatchOf(const Slot& slot);
+  static bool RunsAlone(const Slot& slot, const Work& work) {
+    return work.tries > 1 && !slot.charges_one;
+  }
   void RunSlot(Slot& slot, std::size_t messages);
   void RunBatch(Slot& slot);
-  void Guarded(Slot& slot);
+  bool RunOnce(Slot& slot, bool* fed);
+  bool Guarded(Slot& slot);
   void Account(Slot& slot, Work& work, Outcome& outcome, bool* fed);
   void Succeeded(Slot& slot, const Outcome& outcome);
   Outcome Replace(Work& work, const Outcome& outcome) const;
+  static void WaitFor(const Slot& slot, Work& work);
   void TakeEmissions(Slot& slot);
   void GiveUp(Work& work);
   MonoTime Now() const { return surroundings.clock ? surroundings.clock->Now() : MonoTime(); }
@@ -102,10 +121,19 @@ struct Reader::Impl {
   Slot* giveup = nullptr;
   TaskBackoff gate;  // of preprocess and validate together
   ReaderCounts counts;
+  std::string fatal;
+  bool has_run = false;  // a task, within this Handle()
 
   std::vector<std::unique_ptr<Work>> works;  // kept from one chunk to the next
   WallTime now{};                            // of this Handle()
   MonoTime run_started{};                    // of the next run: the end of the one before
+  Duration parse_time{};                     // of a message, when it was measured last
+  Duration last_time{};                      // of the last message that was handled alone
+  int unmeasured = kMeasured;                // messages since
+  Slot* hears_ahead = nullptr;               // of this Handle(); nullptr: no task
+  std::size_t announces = 0;                 // how many it may still be told
+  std::size_t announce_at = 0;               // how many together, the next time
+  std::vector<const Message*> announced;     // to be told together
   std::vector<Work*> batch;                  // of one run
   std::vector<const Message*> batch_messages;
   std::vector<Outcome> outcomes;
@@ -117,6 +145,23 @@ struct Reader::Impl {
     TaskContext::Counters counters;
   };
   std::map<std::string, KeptCounts> kept_counts;
+};
+
+/// Marks a call into a task that is no run, while it lives.
+class MarkedCall {
+ public:
+  MarkedCall(const ReaderSurroundings& surroundings, const std::string& task, std::string_view what)
+      : surroundings_(surroundings) {
+    if (surroundings_.calling) surroundings_.calling(task, what);
+  }
+  ~MarkedCall() {
+    if (surroundings_.calling && surroundings_.left) surroundings_.left();
+  }
+  MarkedCall(const MarkedCall&) = delete;
+  MarkedCall& operator=(const MarkedCall&) = delete;
+
+ private:
+  const ReaderSurroundings& surroundings_;
 };
 
 /// Adds "LABEL: WHY" to what failed before.

@@ -5,7 +5,9 @@
 #include <exception>
 #include <iterator>
 
+#include "base/log.h"
 #include "queuereader/reader_impl.h"
+#include "queuereader/task_unusable.h"
 
 namespace rivulet {
 namespace {
@@ -26,53 +28,115 @@ bool Reader::Impl::IsLeft(const Slot& slot, const Work& work) const {
   return std::find(left.begin(), left.end(), slot.name) != left.end();
 }
 
+std::size_t Reader::Impl::BatchOf(const Slot& slot) {
+  std::string why = kThrewOther;
+  try {
+    return std::clamp<std::size_t>(slot.task->batch_size(), 1, kMaxChunk);
+  } catch (const std::exception& error) {
+    why = fmt::format("threw: {}", error.what());
+  } catch (...) {  // NOLINT(bugprone-empty-catch): it is told below
+  }
+  if (!slot.told_batch_size) {
+    LogError("{}: batch_size() {}: it gets messages one by one", slot.Label(), why);
+  }
+  slot.told_batch_size = true;
+  return 1;
+}
+
 void Reader::Impl::RunSlot(Slot& slot, std::size_t messages) {
-  const std::size_t most = std::clamp<std::size_t>(slot.task->batch_size(), 1, kMaxChunk);
+  const std::size_t most = BatchOf(slot);
   batch.clear();
   for (std::size_t i = 0; i < messages; ++i) {
-    if (!IsLeft(slot, *works[i])) continue;
-    batch.push_back(works[i].get());
-    if (batch.size() == most) RunBatch(slot);
+    Work& work = *works[i];
+    if (!IsLeft(slot, work)) continue;
+    if (!fatal.empty()) {
+      WaitFor(slot, work);
+      continue;
+    }
+    const bool alone = RunsAlone(slot, work);
+    if (alone && !batch.empty()) RunBatch(slot);
+    batch.push_back(&work);
+    if (alone || batch.size() == most) RunBatch(slot);
   }
   if (!batch.empty()) RunBatch(slot);
 }
 
-void Reader::Impl::RunBatch(Slot& slot) {
-  slot.context.Begin(run_started, now);
-  if (surroundings.entering) surroundings.entering(slot.name, batch.front()->index);
-  Guarded(slot);
-  if (surroundings.left) surroundings.left();
-  const std::uint64_t n = batch.size();
-  const MonoTime ended = Now();
-  slot.run_time.Observe((ended - run_started) / n, n);
-  run_started = ended;
+void Reader::Impl::WaitFor(const Slot& slot, Work& work) {
+  work.waits = true;
+  if (slot.role == Role::kTask) {
+    work.failed.push_back(slot.name);
+  } else {
+    work.state = Work::State::kCharged;  // as a whole
+  }
+}
 
+void Reader::Impl::RunBatch(Slot& slot) {
   bool fed = false;
-  for (std::size_t i = 0; i < n; ++i) Account(slot, *batch[i], outcomes[i], &fed);
-  TakeEmissions(slot);
+  if (!RunOnce(slot, &fed)) {
+    const std::vector<Work*> all = batch;
+    for (Work* work : all) {
+      batch.assign(1, work);
+      RunOnce(slot, &fed);
+    }
+  }
   batch.clear();
 }
 
-void Reader::Impl::Guarded(Slot& slot) {
+/// False when several messages threw together: nobody is charged, and each is to run alone.
+bool Reader::Impl::RunOnce(Slot& slot, bool* fed) {
+  slot.context.Begin(batch.size(), run_started, now);
+  if (surroundings.entering) {
+    surroundings.entering(slot.name, batch.front()->index, run_started);
+  }
+  const bool answered = Guarded(slot);
+  if (surroundings.left) surroundings.left();
+  const std::uint64_t n = batch.size();
+  // Where its beginning is not known exactly, it may seem to be later.
+  const MonoTime ended = std::max(Now(), run_started);
+  const Duration took = ended - run_started;
+  run_started = ended;
+  if (!fatal.empty()) {
+    for (Work* work : batch) WaitFor(slot, *work);
+    return true;
+  }
+  has_run = true;
+  if (!answered && n > 1) {
+    slot.context.emissions.clear();
+    slot.context.emissions_for.clear();
+    return false;
+  }
+  slot.run_time.Observe(took / n, n);
+  for (std::size_t i = 0; i < n; ++i) Account(slot, *batch[i], outcomes[i], fed);
+  TakeEmissions(slot);
+  return true;
+}
+
+/// False when it threw.
+bool Reader::Impl::Guarded(Slot& slot) {
   outcomes.clear();
   try {
     if (batch.size() == 1) {
       outcomes.push_back(slot.task->Run(batch.front()->message, slot.context));
-      return;
+      return true;
     }
     batch_messages.clear();
     for (const Work* work : batch) batch_messages.push_back(&work->message);
     outcomes.assign(batch.size(), Outcome::Done());
     slot.task->RunBatch(batch_messages, outcomes, slot.context);
+    return true;
+  } catch (const TaskUnusable& error) {
+    fatal = fmt::format("{} cannot go on: {}", slot.Label(), error.what());
+    outcomes.assign(batch.size(), Threw(error));
   } catch (const std::exception& error) {
     outcomes.assign(batch.size(), Threw(error));
   } catch (...) {
     outcomes.assign(batch.size(), Outcome::Failed(kThrewOther));
   }
+  return false;
 }
 
-/// A run feeds the timer one failure at most (`fed`): a batch that fails because a database is away
-/// has failed once.
+/// A batch feeds the timer one failure at most (`fed`): a batch that fails because a database is
+/// away has failed once.
 void Reader::Impl::Account(Slot& slot, Work& work, Outcome& outcome, bool* fed) {
   if (slot.role == Role::kPreprocess && outcome.kind() == Outcome::Kind::kReplace) {
     outcome = Replace(work, outcome);
@@ -142,11 +206,11 @@ void Reader::Impl::TakeEmissions(Slot& slot) {
 void Reader::Impl::GiveUp(Work& work) {
   BindOriginal(work);
   batch.assign(1, &work);
-  giveup->context.Begin(run_started, now);
-  if (surroundings.entering) surroundings.entering(giveup->name, work.index);
+  giveup->context.Begin(1, run_started, now);
+  if (surroundings.entering) surroundings.entering(giveup->name, work.index, run_started);
   Guarded(*giveup);
   if (surroundings.left) surroundings.left();
-  const MonoTime ended = Now();
+  const MonoTime ended = std::max(Now(), run_started);
   giveup->run_time.Observe(ended - run_started);
   run_started = ended;
   const Outcome& outcome = outcomes.front();

@@ -169,6 +169,7 @@ Result<std::map<std::string, std::string>> Reader::Save() const {
   std::map<std::string, std::string> saved = impl_->kept_sections;
   for (const Impl::Slot& slot : impl_->slots) {
     Status status = Guarded(slot.Label() + ": its state cannot be saved", [&] {
+      const MarkedCall mark(impl_->surroundings, slot.name, "its state was saved");
       std::string state = slot.task->Save();
       if (!state.empty()) saved[slot.Section()] = std::move(state);
       return Status();
@@ -187,8 +188,10 @@ Status Reader::Load(const std::map<std::string, std::string>& saved) {
   for (Impl::Slot& slot : impl_->slots) {
     auto found = kept.find(slot.Section());
     if (found == kept.end()) continue;
-    Status status = Guarded(slot.Label() + ": its saved state is refused",
-                            [&] { return slot.task->Load(found->second); });
+    Status status = Guarded(slot.Label() + ": its saved state is refused", [&] {
+      const MarkedCall mark(impl_->surroundings, slot.name, "its state was loaded");
+      return slot.task->Load(found->second);
+    });
     if (!status.ok()) return status;
     kept.erase(found);
   }
@@ -214,9 +217,21 @@ ReaderStats Reader::Stats() const {
 std::size_t Reader::task_count() const { return impl_->task_count; }
 const std::string& Reader::task_name(std::size_t i) const { return impl_->slots[i].name; }
 const TaskCounts& Reader::task_counts(std::size_t i) const { return impl_->slots[i].counts; }
-const Task& Reader::task(std::size_t i) const { return *impl_->slots[i].task; }
+
+std::vector<std::string> Reader::Views(std::size_t i) const {
+  const Impl::Slot& slot = impl_->slots[i];
+  const MarkedCall mark(impl_->surroundings, slot.name, "it was asked for its views");
+  return slot.task->views();
+}
+
+std::optional<View> Reader::Show(std::size_t i, std::string_view view) const {
+  const Impl::Slot& slot = impl_->slots[i];
+  const MarkedCall mark(impl_->surroundings, slot.name, "a view of it was shown");
+  return slot.task->Show(view);
+}
 
 void Reader::SummarizeTask(std::size_t i, Summary& summary) const {
+  const MarkedCall mark(impl_->surroundings, impl_->slots[i].name, "its summary was made");
   try {
     impl_->slots[i].task->Summarize(summary);
   } catch (const std::exception& error) {

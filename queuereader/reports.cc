@@ -29,7 +29,8 @@ Reports::Reports(EventLoop& loop, const Clock& clock, const ReaderOptions& optio
                                                                   : kHeartbeatPatience),
       stats_(loop, [this] { LogProgress(); }),
       heartbeat_(loop, [this] { TouchHeartbeat(); }),
-      last_(clock.Now()) {
+      last_(clock.Now()),
+      last_messages_(runner.Stats().reader.counts.messages) {
   if (options.progress) {
     progress_ = std::make_unique<ReaderProgress>(loop, clock, runner, source);
   }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "queuereader/child_process.h"
 #include "queuereader/runner_impl.h"
 
 namespace rivulet {
@@ -17,11 +18,18 @@ constexpr std::size_t kMaxHeld = 10'000;
 constexpr std::size_t kMaxHeldBytes = std::size_t{64} << 20;
 // Due times are by the wall clock, which may be set: it is looked at this often.
 constexpr Duration kMaxHoldWait = std::chrono::seconds(1);
+constexpr Duration kFirstTouchPause = std::chrono::milliseconds(100);
+constexpr Duration kLeastPause = std::chrono::milliseconds(1);
 constexpr Duration kLongest = std::chrono::hours(1);
 
 std::uint64_t RandomSeed() {
   std::random_device random;
   return std::uint64_t{random()} << 32 | random();
+}
+
+BackoffConfig TouchBackoff(Duration lease) {
+  const auto at_least = [](Duration time) { return std::max<Duration>(time, kLeastPause); };
+  return {at_least(std::min(kFirstTouchPause, lease / 20)), at_least(lease / 6)};
 }
 
 }  // namespace
@@ -32,6 +40,7 @@ void ExitAtOnce(int status) {
     fflush_unlocked(stdout);
     funlockfile(stdout);
   }
+  KillAllChildren();
   _exit(status);
 }
 
@@ -43,6 +52,8 @@ Runner::Impl::Impl(RunnerConfig runner_config, RunnerParts runner_parts)
       pump(*parts.loop, [this] { Pump(); }),
       wake(*parts.loop, [this] { Pump(); }),
       touch(*parts.loop, [this] { Touch(); }),
+      touch_again(*parts.loop, [this] { Touch(); }),
+      touch_backoff(TouchBackoff(parts.source->lease()), RandomSeed()),
       drain_deadline(*parts.loop, [this] { OnDrainDeadline(); }),
       hang_check(*parts.loop, [this] { CheckHang(); }) {
   parts.source->Listen({
@@ -51,6 +62,7 @@ Runner::Impl::Impl(RunnerConfig runner_config, RunnerParts runner_parts)
                         const Status& why) { OnSettled(token, how, why); },
       .lost = [this](std::uint32_t origin,
                      const std::vector<std::string>& receipts) { OnLost(origin, receipts); },
+      .doubted = [this](std::uint32_t origin) { OnDoubted(origin); },
   });
 }
 
@@ -96,7 +108,7 @@ void Runner::Impl::Finish() {
   }
   if (!running) stats = parts.reader->Stats();
   state = State::kStopped;
-  for (Timer* timer : {&wake, &touch, &drain_deadline, &hang_check}) timer->Cancel();
+  for (Timer* timer : {&wake, &touch, &touch_again, &drain_deadline}) timer->Cancel();
   parts.loop->Stop();
 }
 
@@ -161,6 +173,7 @@ RunnerStats Runner::Impl::Stats() const {
   if (all.current) all.busy = std::max(Duration::zero(), now - all.current->since);
   all.failed_messages = parts.failed_messages->written();
   all.source_status = source_status;
+  all.settling_status = parts.source->settling_status();
   return all;
 }
 
@@ -197,8 +210,12 @@ void Runner::Inspect(std::function<void(const Reader&)> look, std::function<void
       [look = std::move(look), reader = impl_->parts.reader] { look(*reader); }, std::move(done));
 }
 
-void Runner::Entering(const std::string& task, std::size_t message) {
-  impl_->parts.crash_mark->Enter(task, impl_->shared->slice->Enter(message));
+void Runner::Entering(const std::string& task, std::size_t message, MonoTime since) {
+  impl_->parts.crash_mark->Enter(task, impl_->shared->slice->Enter(message), since);
+}
+
+void Runner::Calling(const std::string& task, std::string_view what) {
+  impl_->parts.crash_mark->EnterCall(task, what);
 }
 
 void Runner::Left() { impl_->parts.crash_mark->Leave(); }

@@ -15,7 +15,9 @@
 // time comes back by its lease, or is set aside, so that no message is lost.
 //
 // A task that hangs in this process longer than task_timeout cannot be stopped: its message is
-// charged a try, everything else in hand is given back, and the reader ends with status 1.
+// charged a try, everything else in hand is given back, and the reader ends with status 1. So it is
+// with a task whose state is saved, or that is asked for something to show; no message is charged
+// then.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +41,8 @@
 
 namespace rivulet {
 
-/// Writes what standard output holds, and leaves: nothing else of the process runs any more.
+/// Writes what standard output holds, kills the children, and leaves: nothing else of the process
+/// runs any more.
 void ExitAtOnce(int status);
 
 struct RunnerConfig {
@@ -55,8 +58,11 @@ struct RunnerConfig {
   /// Names of tasks that run in processes of their own, and have their own time limit.
   std::vector<std::string> child_tasks;
   std::string program = "queuereader";  // in reports of crashes; empty: crashes are not watched
+  /// Drops what a checkpoint holds of origins that are no more, instead of refusing the start.
+  bool forget_sources = false;
   /// Looked at between two messages, on the task thread; Stop() is still to be called.
   std::function<bool()> stop_requested = [] { return false; };
+  std::function<void()> after_slice = [] {};  // on the task thread
   /// Ends the process though a task hangs.
   std::function<void(int status)> exit_process = &ExitAtOnce;
 };
@@ -91,6 +97,7 @@ struct RunnerStats {
   Duration busy{};                            // for how long
   std::uint64_t failed_messages = 0;          // set aside
   Status source_status;                       // OK, or why the source could not be asked last
+  Status settling_status;                     // OK, or why it takes nothing back
 };
 
 class Runner {
@@ -105,17 +112,20 @@ class Runner {
   /// Begins to stop. Again: nothing.
   void Stop();
 
-  /// 0, or 1 when messages could not be put where they belong, or a task hung.
+  /// 0, or 1 when messages could not be put where they belong, or a task hung or cannot go on.
   int exit_status() const;
   /// Messages that were read and, because of a stop, not run nor put back: still in the input.
   std::uint64_t left() const;
   RunnerStats Stats() const;
   /// `look` runs between two slices, where tasks run; `done` then on the loop. While a task takes
-  /// its time, both wait.
+  /// its time, both wait. Also when all is done, for as long as the loop runs again: the limit for
+  /// a task that hangs is kept then, too.
   void Inspect(std::function<void(const Reader&)> look, std::function<void()> done);
 
-  /// For ReaderSurroundings: marks the message in hand. On the task thread, within Handle().
-  void Entering(const std::string& task, std::size_t message);
+  /// For ReaderSurroundings: marks what a task is called for. On any thread, one at a time.
+  void Calling(const std::string& task, std::string_view what);
+  /// The same: marks the message in hand. On the task thread, within Handle().
+  void Entering(const std::string& task, std::size_t message, MonoTime since);
   void Left();
   /// For Outputs: something was delivered.
   void OnOutputs();

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "base/log.h"
@@ -21,12 +23,16 @@ Status Runner::Impl::Restore() {
     if (crash->message.empty()) crash.reset();
   }
   if (parts.checkpoint == nullptr) return {};
+  if (!config.program.empty()) parts.crash_mark->WatchCalls(config.program);
   const CheckpointSections& found = parts.checkpoint->found();
   const auto load = [&](const char* section, auto&& into) -> Status {
     const auto at = found.find(section);
     return at == found.end() || at->second.empty() ? Status() : into(at->second);
   };
-  Status status = parts.reader->Load(found);
+  // First, because it knows whether the checkpoint is of such a source at all.
+  Status status =
+      load(kSource, [this](const std::string& saved) { return parts.source->Load(saved); });
+  if (status.ok()) status = parts.reader->Load(found);
   if (status.ok() && parts.store != nullptr) {
     status = load(kStore, [this](const std::string& saved) { return parts.store->Load(saved); });
   }
@@ -35,14 +41,31 @@ Status Runner::Impl::Restore() {
         load(kOutputs, [this](const std::string& saved) { return parts.outputs->Load(saved); });
   }
   if (status.ok()) {
-    status = load(kLedger,
-                  [this](const std::string& saved) { return ledger.Load(saved, OriginNames()); });
+    status = load(kLedger, [this](const std::string& saved) { return LoadLedger(saved); });
   }
   if (status.ok()) {
-    status = load(kSource, [this](const std::string& saved) { return parts.source->Load(saved); });
+    // For who looks at the pace before the first slice: it is not of this run.
+    stats = parts.reader->Stats();
+    return status;
   }
-  if (status.ok()) return status;
   return {status.code(), "checkpoint " + parts.checkpoint->path() + ": " + status.message()};
+}
+
+Status Runner::Impl::LoadLedger(const std::string& saved) {
+  std::vector<Ledger::Dropped> dropped;
+  if (Status status = ledger.Load(saved, OriginNames(), &dropped); !status.ok()) return status;
+  for (const Ledger::Dropped& one : dropped) {
+    if (one.decisions > 0 && !config.forget_sources) {
+      return InvalidArgument(fmt::format(
+          "it holds {} decisions that {} must still be told of, and that is not among the sources: "
+          "give it again as --source, written the same, or drop them by --forget-sources, where "
+          "its messages may count again",
+          one.decisions, one.origin));
+    }
+    LogWarning("dropped what was decided of {} messages of {}, which is not among the sources",
+               one.decisions + one.awaited, one.origin);
+  }
+  return {};
 }
 
 bool Runner::Impl::Uncovered() const {
@@ -51,6 +74,7 @@ bool Runner::Impl::Uncovered() const {
 
 bool Runner::Impl::CheckpointDue() const {
   if (parts.checkpoint == nullptr || saving || !dirty) return false;
+  if (charge == Charge::kDecided) return true;
   if (parts.clock->Now() - checkpoint_began >= config.checkpoint_every) return true;
   return checkpoint_status.ok() && run_since >= config.checkpoint_messages;
 }
@@ -84,6 +108,7 @@ void Runner::Impl::BeginCheckpoint() {
 void Runner::Impl::Gather(const Status& status, CheckpointSections sections) {
   const std::uint64_t decisions = ledger.decisions();
   gathered_run = std::exchange(run_since, 0);
+  if (charge == Charge::kDecided) charge = Charge::kSaving;
   if (!status.ok()) return OnCheckpoint(status, decisions);
   dirty = false;
   sections[kLedger] = ledger.Save(OriginNames());
@@ -99,6 +124,8 @@ void Runner::Impl::Gather(const Status& status, CheckpointSections sections) {
 
 void Runner::Impl::OnCheckpoint(const Status& status, std::uint64_t decisions) {
   saving = false;
+  if (charge == Charge::kSaving) charge = Charge::kNone;
+  if (checkpoint_status.ok() && !status.ok()) no_checkpoint_since = parts.clock->Now();
   checkpoint_status = status;
   if (state == State::kHung || state == State::kStopped) return;
   if (status.ok()) {

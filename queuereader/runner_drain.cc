@@ -32,6 +32,10 @@ void Runner::Impl::Drain() {
     last_tried = true;
     return BeginCheckpoint();
   }
+  if (parts.checkpoint != nullptr && !checkpoint_status.ok()) {
+    LogError("the last checkpoint failed: {}", checkpoint_status.message());
+    exit_status = 1;
+  }
   EndSource("the reader was stopped");
   Finish();
 }
@@ -75,8 +79,12 @@ std::size_t Runner::Impl::EndSource(std::string_view why) {
                             state != State::kHung;
   const std::vector<std::string> bodies = parts.source->Abandon();
   requeues.clear();
-  if (checkpointed && !parts.source->keeps_requeued()) return 0;
-  for (const std::string& body : bodies) SetAside(body, "not put back", why);
+  const bool comes_again =
+      parts.checkpoint != nullptr && state == State::kHung && parts.source->reads_again();
+  if (comes_again || (checkpointed && !parts.source->keeps_requeued())) return 0;
+  for (const std::string& body : bodies) {
+    if (!SetAside(body, "not put back", why)) ++unplaced;
+  }
   return bodies.size();
 }
 
@@ -99,7 +107,8 @@ void Runner::Impl::OnDrainDeadline() {
     exit_status = 1;
   }
   if (Uncovered()) {
-    LogError("no checkpoint could be written within --drain-timeout {}", limit);
+    LogError("no checkpoint could be written within --drain-timeout {}: {}", limit,
+             checkpoint_status.ok() ? "it takes longer" : checkpoint_status.message());
     exit_status = 1;
   }
   if (!OutputsDelivered()) {

@@ -14,6 +14,8 @@ constexpr std::size_t kAheadMessages = 4'096;
 constexpr std::size_t kAheadBytes = std::size_t{64} << 20;
 // Decisions that wait for a checkpoint or for the source.
 constexpr std::size_t kMaxDecisions = 1'000'000;
+// For a last checkpoint, where none could be written for long.
+constexpr Duration kLastTry = std::chrono::milliseconds(500);
 
 }  // namespace
 
@@ -42,6 +44,7 @@ void Runner::Impl::StartFetch() {
   fetching = true;
   requeued_since_fetch = false;
   fetch_began = parts.clock->Now();
+  fetch_doubts = ledger.doubts();
   parts.source->Fetch();
 }
 
@@ -53,6 +56,7 @@ void Runner::Impl::OnFetched(Batch batch) {
     case Batch::State::kMessages:
       empty_since.reset();
       Take(std::move(batch));
+      if (fetch_doubts != ledger.doubts()) TouchSoon();
       break;
     case Batch::State::kEmpty:
       OnEmpty();
@@ -90,10 +94,15 @@ void Runner::Impl::Take(Batch batch) {
   for (std::size_t i = 0; i < count; ++i) {
     const Delivery& delivery = fetched->delivery(i);
     if (fetched->leased(i)) {
-      const Ledger::Received received = ledger.Receive(
-          {delivery.origin, fetched->batch.incarnation, delivery.id,
-           fetched->batch.receipt(delivery), fetched->body(i), fetched->batch.leased_until});
+      Ledger::Received received =
+          ledger.Receive({delivery.origin, fetched->batch.incarnation, delivery.id,
+                          fetched->batch.receipt(delivery), fetched->body(i),
+                          fetched->batch.leased_until, fetch_doubts});
       if (received.known) continue;
+      if (!received.body.empty()) {
+        TakeWithBody(*fetched, i, std::move(received));
+        continue;
+      }
       fetched->tokens[i] = received.token;
     }
     if (crash) {
@@ -109,6 +118,23 @@ void Runner::Impl::Take(Batch batch) {
     pending_bytes += delivery.size;
     pending.push_back({fetched, static_cast<std::uint32_t>(i)});
   }
+}
+
+void Runner::Impl::TakeWithBody(const FetchedBatch& fetched, std::size_t message,
+                                Ledger::Received received) {
+  auto own = std::make_shared<FetchedBatch>();
+  own->origin_names = fetched.origin_names;
+  own->tokens = {received.token};
+  Delivery delivery = fetched.delivery(message);
+  delivery.offset = 0;
+  delivery.size = received.body.size();
+  delivery.receipt_offset = delivery.size;
+  own->batch.bytes = std::move(received.body);
+  own->batch.bytes += fetched.batch.receipt(fetched.delivery(message));
+  own->batch.incarnation = fetched.batch.incarnation;
+  own->batch.messages = {delivery};
+  pending_bytes += delivery.size;
+  pending.push_back({std::move(own), 0});
 }
 
 void Runner::Impl::OnEmpty() {
@@ -147,6 +173,10 @@ void Runner::Impl::AskDrained() {
   if (Uncovered() && pending.empty() && !running && !saving && checkpoint_status.ok()) {
     return BeginCheckpoint();
   }
+  const bool failing = Uncovered() && pending.empty() && !running && !checkpoint_status.ok();
+  if (failing && parts.clock->Now() - no_checkpoint_since >= config.drain_timeout) {
+    return EndWithoutCheckpoint();
+  }
   if (!Idle()) return;
   asking_drained = true;
   parts.source->AskDrained([this, alive = weak_from_this()](bool drained) {
@@ -156,6 +186,13 @@ void Runner::Impl::AskDrained() {
     if (drained && empty_since && Idle()) Stop();
     pump.Schedule();
   });
+}
+
+void Runner::Impl::EndWithoutCheckpoint() {
+  exit_status = 1;
+  Stop();
+  // It was tried for that long already.
+  drain_deadline.Start(kLastTry);
 }
 
 std::vector<std::string> Runner::Impl::OriginNames() const {

@@ -13,37 +13,71 @@ constexpr std::size_t kMarkedBytes = 200;  // of a name: CrashMark cuts it there
 }  // namespace
 
 void Runner::Impl::CheckHang() {
-  if (!running || state == State::kHung || state == State::kStopped) return;
+  if (state == State::kHung) return;
   const std::optional<CrashMark::Current> current = parts.crash_mark->current();
   if (!current || parts.clock->Now() - current->since < config.task_timeout) return;
   for (const std::string& task : config.child_tasks) {
     if (std::string_view(task).substr(0, kMarkedBytes) == current->task) return;
   }
-  OnHang(*current);
+  const std::string why = "task " + current->task + ": no answer within " +
+                          FormatDuration(config.task_timeout) + " (--task-timeout)";
+  if (current->is_call) return OnCallHang(why + " " + current->Place());
+  if (!running || state == State::kStopped) return;
+  OnHang(*current, why);
 }
 
-// The slice is still the task thread's: of it only what is for any thread is looked at.
-void Runner::Impl::OnHang(const CrashMark::Current& current) {
-  const std::string why = "task " + current.task + ": no answer within " +
-                          FormatDuration(config.task_timeout) + " (--task-timeout)";
-  LogError("{}, with {} in hand: the message is charged a try, and the reader ends", why,
-           current.message.empty() ? "a message that has no name" : current.message);
+void Runner::Impl::BeginHung() {
   state = State::kHung;
   shared->stopping = true;
   exit_status = 1;
   wake.Cancel();
   if (fetching && parts.source->CancelFetch()) fetching = false;
+}
+
+// What no checkpoint holds is to be run again. A slice waits for the task, or was just run.
+void Runner::Impl::OnCallHang(const std::string& why) {
+  LogError("{}: the reader ends", why);
+  if (state == State::kStopped) {
+    exit_status = 1;
+    return config.exit_process(1);
+  }
+  BeginHung();
+  if (running) {
+    const std::size_t ran = running->ran();
+    const bool again =
+        parts.checkpoint != nullptr && (parts.source->leases() || parts.source->reads_again());
+    if (!again) Apply(*running, ran);
+    for (std::size_t i = again ? 0 : ran; i < running->items().size(); ++i) {
+      ReturnPending({running->BatchOf(i), running->items()[i].message});
+    }
+  }
+  ReturnAll();
+  drain_deadline.Start(config.drain_timeout);
+  AwaitHungEnd();
+}
+
+// The slice is still the task thread's: of it only what is for any thread is looked at.
+void Runner::Impl::OnHang(const CrashMark::Current& current, const std::string& why) {
+  LogError("{}, with {} in hand: the message is charged a try, and the reader ends", why,
+           current.message.empty() ? "a message that has no name" : current.message);
+  BeginHung();
 
   Slice& slice = *running;
   const std::size_t hung = slice.in_hand();
   const std::size_t ran = std::min(slice.ran(), hung);
   // The state of tasks ends with this process: what no checkpoint holds is to be run again.
-  const bool again = parts.checkpoint != nullptr && parts.source->leases();
+  const bool again =
+      parts.checkpoint != nullptr && (parts.source->leases() || parts.source->reads_again());
   if (!again) Apply(slice, ran);
   for (std::size_t i = again ? 0 : ran; i < slice.items().size(); ++i) {
     if (i != hung) ReturnPending({slice.BatchOf(i), slice.items()[i].message});
   }
-  ChargeHung(slice.items()[hung], why);
+  if (again && !parts.source->leases()) {
+    // The file keeps no tries: the next start charges it, and has the rest in its checkpoint.
+    parts.crash_mark->Hung("a hang");
+  } else {
+    ChargeHung(slice.items()[hung], why);
+  }
   ReturnAll();
   drain_deadline.Start(config.drain_timeout);
   AwaitHungEnd();

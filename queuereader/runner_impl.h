@@ -1,5 +1,6 @@
 // The runner's inside. What happens when is in runner.cc, fetching in runner_fetch.cc, slices and
-// their verdicts in runner_slice.cc, settling and leases in runner_settle.cc, checkpoints in
+// their verdicts in runner_slice.cc, settling in runner_settle.cc,
+// leases in runner_leases.cc, checkpoints in
 // runner_checkpoint.cc, the end in runner_drain.cc, a task that hangs in runner_hang.cc.
 //
 // Thread: the loop's, but Shared and slices.
@@ -16,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/backoff.h"
 #include "base/event_loop.h"
 #include "queuereader/hold.h"
 #include "queuereader/runner.h"
@@ -41,6 +43,14 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
     std::uint32_t origin = 0;
     std::string receipt;
     std::string body;
+  };
+  /// Leases that the source is asked to prolong.
+  struct Touching {
+    std::uint32_t origin = 0;
+    std::vector<Ledger::Token> tokens;
+    std::vector<std::string> receipts;  // beside tokens
+    MonoTime until{};
+    std::uint64_t asked = 0;  // Ledger::doubts() then
   };
   /// Also of a slice that runs when the runner is gone.
   struct Shared {
@@ -70,7 +80,11 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
   void OnFetched(Batch batch);
   void OnEmpty();
   void Take(Batch batch);
+  /// The message of which the queue had no room for the body, with that.
+  void TakeWithBody(const FetchedBatch& fetched, std::size_t message, Ledger::Received received);
   void AskDrained();
+  /// The queue is empty, and has been for long enough, but nothing can be made safe.
+  void EndWithoutCheckpoint();
   /// When to ask though a long poll is not answered yet.
   std::optional<MonoTime> AskDrainedAt() const;
   void AskDrainedInPoll();
@@ -82,7 +96,7 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
   bool MayRunSlices() const;
   bool FillSlice();
   void TakeDue();
-  bool MayRun(const FetchedBatch& batch, std::uint32_t message, MonoTime now);
+  Ledger::Lease LeaseOf(const FetchedBatch& batch, std::uint32_t message, MonoTime now) const;
   void OnSliceDone();
   void PutBackUnrun(Slice& done);
   /// Carries out what was decided of the first `ran` messages.
@@ -100,14 +114,23 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
   void SendDirect();
   void SettleCovered();
   void OnSettled(std::uint64_t token, Settled how, const Status& why);
-  void OnRefused(Requeue refused, const Status& why);
-  void OnLost(std::uint32_t origin, const std::vector<std::string>& receipts);
-  void Touch();
+  /// What the ledger is to be told.
+  Settled OnRefused(std::uint64_t token, const Requeue& refused, const Status& why);
   /// True when it is on disk; else the reader stops with status 1.
   bool SetAside(std::string_view body, std::string_view kind, std::string_view why);
 
+  // runner_leases.cc
+  /// Prolongs leases that need it, and asks about those that are doubted.
+  void Touch();
+  void TouchSoon();
+  void SendTouch(Touching touching);
+  void OnTouched(const Touching& touching, const Status& status);
+  void OnLost(std::uint32_t origin, const std::vector<std::string>& receipts);
+  void OnDoubted(std::uint32_t origin);
+
   // runner_checkpoint.cc
   Status Restore();
+  Status LoadLedger(const std::string& saved);
   void StartCheckpoint();
   bool CheckpointDue() const;
   void BeginCheckpoint();
@@ -127,7 +150,9 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
 
   // runner_hang.cc
   void CheckHang();
-  void OnHang(const CrashMark::Current& current);
+  void OnHang(const CrashMark::Current& current, const std::string& why);
+  void OnCallHang(const std::string& why);
+  void BeginHung();
   void ChargeHung(const Slice::Item& item, const std::string& why);
   void AwaitHungEnd();
   void EndHung();
@@ -140,6 +165,8 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
   Deferred pump;
   Timer wake;
   Timer touch;
+  Timer touch_again;
+  JitterBackoff touch_backoff;
   Timer drain_deadline;
   Timer hang_check;
 
@@ -154,6 +181,7 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
   bool requeued_since_fetch = false;  // an answer of kEnded may not know of it
   MonoTime fetch_at{};                // not before
   MonoTime fetch_began{};
+  std::uint64_t fetch_doubts = 0;  // Ledger::doubts() then
   std::optional<MonoTime> empty_since;
   MonoTime ask_again_at{};  // whether all is drained
   Status source_status;
@@ -187,10 +215,15 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
   bool dirty = false;              // something changed since the last one was gathered
   std::uint64_t run_since = 0;     // messages that were run since then
   std::uint64_t gathered_run = 0;  // of the one that is being written
+  // Of a message whose try ended the process before: no task runs until a checkpoint holds that,
+  // or the next crash could make this start forget it, for ever.
+  enum class Charge : std::uint8_t { kNone, kRuns, kDecided, kSaving };
+  Charge charge = Charge::kNone;
   MonoTime checkpoint_began{};
   MonoTime checkpoint_done{};
   std::uint64_t checkpoints = 0;
   Status checkpoint_status;
+  MonoTime no_checkpoint_since{};  // of a checkpoint_status that is an error
 
   // The end.
   bool returned = false;    // ReturnAll() was done

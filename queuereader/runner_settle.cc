@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <limits>
-#include <map>
 #include <utility>
 
 #include "base/log.h"
@@ -49,6 +48,7 @@ void Runner::Impl::SettleCovered() {
   const std::uint64_t delivered =
       kept ? std::numeric_limits<std::uint64_t>::max() : parts.outputs->delivered();
   std::vector<Settlement> settlements;
+  settlements.reserve(std::min<std::size_t>(ledger.counts().covered, kMaxSettlements));
   ledger.TakeCovered(kMaxSettlements, delivered, parts.clock->WallNow(), &settlements);
   if (settlements.empty()) return;
   if (settlements.size() == kMaxSettlements) pump.Schedule();
@@ -63,26 +63,29 @@ void Runner::Impl::OnSettled(std::uint64_t token, Settled how, const Status& why
     if (auto found = requeues.find(token); found != requeues.end()) {
       Requeue requeue = std::move(found->second);
       requeues.erase(found);
-      if (how == Settled::kRefused) OnRefused(std::move(requeue), why);
+      if (how == Settled::kRefused) how = OnRefused(token, requeue, why);
     }
   }
   if (!IsOwn(token)) {
+    const std::uint64_t doubts = ledger.doubts();
     ledger.OnSettled(token, how);
+    if (ledger.doubts() != doubts) TouchSoon();
     dirty = true;
   }
   pump.Schedule();
 }
 
-void Runner::Impl::OnRefused(Requeue refused, const Status& why) {
-  if (!SetAside(refused.body, "not put back", why.message()) || refused.receipt.empty()) return;
-  // The message as it was is still at the queue.
-  Settlement bury;
-  bury.origin = refused.origin;
-  bury.receipt = std::move(refused.receipt);
-  bury.fate = Fate::kBury;
-  std::vector<Settlement> settlements;
-  settlements.push_back(std::move(bury));
-  parts.source->Settle(std::move(settlements));
+// A leased one is still at the queue as it was.
+Settled Runner::Impl::OnRefused(std::uint64_t token, const Requeue& refused, const Status& why) {
+  const bool aside = SetAside(refused.body, "not put back", why.message());
+  if (IsOwn(token)) {
+    if (!aside) ++unplaced;
+    return Settled::kRefused;
+  }
+  // What was decided is told again when it comes again.
+  if (!aside) return Settled::kStale;
+  ledger.Bury(token);
+  return Settled::kRefused;
 }
 
 bool Runner::Impl::SetAside(std::string_view body, std::string_view kind, std::string_view why) {
@@ -92,26 +95,9 @@ bool Runner::Impl::SetAside(std::string_view body, std::string_view kind, std::s
     LogWarning("message {}, set aside in {}: {}", kind, path, why);
     return true;
   }
-  ++unplaced;
   Fail(Status(status.code(),
               "cannot set a message aside, so the reader stops: " + status.message()));
   return false;
-}
-
-void Runner::Impl::OnLost(std::uint32_t origin, const std::vector<std::string>& receipts) {
-  for (const std::string& receipt : receipts) ledger.Lost(origin, receipt);
-  pump.Schedule();
-}
-
-void Runner::Impl::Touch() {
-  const MonoTime now = parts.clock->Now();
-  const Duration lease = parts.source->lease();
-  std::map<std::uint32_t, std::vector<std::string>> receipts;
-  ledger.TouchBefore(now + lease * 2 / 3, now + lease,
-                     [&](std::uint32_t origin, std::string_view receipt) {
-                       receipts[origin].emplace_back(receipt);
-                     });
-  for (auto& [origin, held] : receipts) parts.source->Touch(origin, std::move(held));
 }
 
 }  // namespace rivulet

@@ -11,6 +11,8 @@ namespace {
 constexpr Duration kSliceTime = std::chrono::microseconds(5'500);
 constexpr std::size_t kLeastSlice = 256;
 constexpr std::size_t kGreatestSlice = 8'192;
+// Of a slice, to believe how long a message takes.
+constexpr std::size_t kManyRun = 64;
 // How long to wait before messages that are not due, and too many to hold, are looked at again.
 constexpr Duration kHoldFullPause = std::chrono::seconds(1);
 constexpr std::uint64_t kRequeueLines = 100;  // of the log, a second
@@ -24,7 +26,7 @@ bool Runner::Impl::MayRunSlices() const {
 void Runner::Impl::StartSlice() {
   if (state != State::kRunning) return;
   if (outputs_full) outputs_full = !parts.outputs->has_room();
-  if (!MayRunSlices() || paused() || stop_requested()) return;
+  if (!MayRunSlices() || paused() || stop_requested() || charge != Charge::kNone) return;
   if (!FillSlice()) return;
   const MonoTime now = parts.clock->Now();
   if (now - stats_at >= kStatsPeriod) {
@@ -40,9 +42,11 @@ void Runner::Impl::StartSlice() {
     return state_of->stopping.load(std::memory_order_relaxed) || asked();
   };
   parts.executor->Do(
-      [slice = running, state_of = shared, surroundings = std::move(surroundings)] {
+      [slice = running, state_of = shared, surroundings = std::move(surroundings),
+       after = config.after_slice] {
         state_of->slice = slice.get();
         slice->Run(surroundings);
+        after();
       },
       [alive = weak_from_this()] {
         if (const auto self = alive.lock()) self->OnSliceDone();
@@ -61,11 +65,26 @@ bool Runner::Impl::FillSlice() {
   auto slice = spare ? std::move(spare) : std::make_shared<Slice>();
   slice->Clear();
   const MonoTime now = parts.clock->Now();
+  std::vector<Pending> doubted;  // a touch tells whether they may run
   while (!pending.empty() && slice->items().size() < most) {
     Pending& next = pending.front();
     pending_bytes -= next.batch->delivery(next.message).size;
-    if (MayRun(*next.batch, next.message, now)) slice->Add(std::move(next.batch), next.message);
+    const bool charged = next.batch->crashed == next.message;
+    const Ledger::Lease lease = LeaseOf(*next.batch, next.message, now);
+    if (lease == Ledger::Lease::kDoubted) {
+      doubted.push_back(std::move(next));
+    } else if (lease == Ledger::Lease::kOver) {
+      ledger.Return(next.batch->tokens[next.message]);
+    } else {
+      slice->Add(std::move(next.batch), next.message);
+      if (charged && parts.checkpoint != nullptr) charge = Charge::kRuns;
+    }
     pending.pop_front();
+    if (charge != Charge::kNone) break;
+  }
+  for (; !doubted.empty(); doubted.pop_back()) {
+    pending_bytes += doubted.back().batch->delivery(doubted.back().message).size;
+    pending.push_front(std::move(doubted.back()));
   }
   if (slice->items().empty()) {
     spare = std::move(slice);
@@ -89,12 +108,9 @@ void Runner::Impl::TakeDue() {
   }
 }
 
-bool Runner::Impl::MayRun(const FetchedBatch& batch, std::uint32_t message, MonoTime now) {
-  if (!batch.leased(message)) return true;
-  const Ledger::Token token = batch.tokens[message];
-  if (ledger.MayRun(token, now)) return true;
-  ledger.Return(token);
-  return false;
+Ledger::Lease Runner::Impl::LeaseOf(const FetchedBatch& batch, std::uint32_t message,
+                                    MonoTime now) const {
+  return batch.leased(message) ? ledger.LeaseOf(batch.tokens[message], now) : Ledger::Lease::kHolds;
 }
 
 void Runner::Impl::OnSliceDone() {
@@ -109,13 +125,20 @@ void Runner::Impl::OnSliceDone() {
   }
   if (ran > 0) {
     const Duration each = done->took() / static_cast<Duration::rep>(ran);
-    time_a_message = time_a_message ? (*time_a_message * 3 + each) / 4 : each;
+    // Soon, when it has become fast: a task's first message may take as long as its start.
+    const bool has_become_fast = time_a_message && each < *time_a_message && ran >= kManyRun;
+    time_a_message = time_a_message && !has_become_fast ? (*time_a_message * 3 + each) / 4 : each;
   }
   if (done->pause() > Duration::zero()) {
     LogInfo("backing off for {:.2f} s", std::chrono::duration<double>(done->pause()).count());
     paused_until = parts.clock->Now() + done->pause();
   }
   PutBackUnrun(*done);
+  // The charged one is the last of its slice.
+  if (charge == Charge::kRuns) {
+    charge = ran == done->items().size() ? Charge::kDecided : Charge::kNone;
+  }
+  if (!done->fatal().empty()) Fail({StatusCode::kUnavailable, done->fatal()});
   // First the next one, so that tasks do not wait for what the loop has to do.
   StartSlice();
   Apply(*done, ran);
@@ -134,6 +157,7 @@ void Runner::Impl::PutBackUnrun(Slice& done) {
 void Runner::Impl::Apply(Slice& done, std::size_t ran) {
   std::vector<Slice::Remark> remarks = done.TakeRemarks();
   std::uint64_t emitted = 0;
+  if (!parts.source->leases()) direct.reserve(direct.size() + ran);
   for (const Slice::Remark& remark : remarks) {
     for (const Emission& emission : remark.verdict.emissions) {
       parts.outputs->Emit(emission.output, emission.message);

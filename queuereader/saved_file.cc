@@ -1,8 +1,11 @@
 #include "queuereader/saved_file.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "algorithms/siphash.h"
 #include "base/log.h"
@@ -21,6 +24,21 @@ void SavedFile::Describe(const FileInput& input) {
   size_bytes = input.size_bytes();
   head_bytes = input.head().size();
   head_hash = HeadHash(input.head());
+}
+
+Result<SavedFile> LookAtFile(std::uint64_t index, const std::string& path) {
+  struct stat about {};
+  const bool there = path == "-"
+                         ? fstat(STDIN_FILENO, &about) == 0
+                         : stat(path.c_str(), &about) == 0 && access(path.c_str(), R_OK) == 0;
+  if (!there) return IoError(FileInputName(path), errno);
+  if (S_ISDIR(about.st_mode)) return IoError(FileInputName(path), EISDIR);
+  SavedFile file;
+  file.index = index;
+  file.path = path;
+  file.regular = S_ISREG(about.st_mode);
+  file.size_bytes = static_cast<std::uint64_t>(about.st_size);
+  return file;
 }
 
 void PutSavedFile(std::string* bytes, const SavedFile& file) {
@@ -86,6 +104,18 @@ Result<std::uint64_t> WhereToGoOn(EventLoop& loop, const SavedFile& file) {
       fmt::format("{} has {} bytes, had {}, and was read up to byte {}: bring it back, or "
                   "remove the checkpoint to begin anew",
                   file.path, (*input)->size_bytes(), file.size_bytes, file.offset));
+}
+
+Status MustBeThere(EventLoop& loop, const std::vector<std::string>& paths, const SavedFile& file) {
+  const auto there = IsAmong(paths, file);
+  if (!there.ok()) return there.status();
+  const auto offset = *there ? WhereToGoOn(loop, file) : Result<std::uint64_t>(std::uint64_t{0});
+  if (!offset.ok()) return offset.status();
+  if (*offset == file.offset) return {};
+  return {StatusCode::kCorrupt,
+          fmt::format("{} is another file, and some lines of the one before are still to be run: "
+                      "bring it back, or remove the checkpoint to begin anew",
+                      file.path)};
 }
 
 }  // namespace rivulet

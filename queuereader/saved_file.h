@@ -27,6 +27,10 @@ struct SavedFile {
   void Describe(const FileInput& input);
 };
 
+/// What is there under that name, which is the one at `index` of those to read. kIoError: it cannot
+/// be read.
+Result<SavedFile> LookAtFile(std::uint64_t index, const std::string& path);
+
 void PutSavedFile(std::string* bytes, const SavedFile& file);
 /// bytes->ok() says whether that was one.
 SavedFile TakeSavedFile(ByteReader* bytes);
@@ -38,5 +42,8 @@ Result<bool> IsAmong(const std::vector<std::string>& paths, const SavedFile& fil
 /// Where to go on in the file of that name: at the offset, or at zero where it is another file,
 /// which is logged. kCorrupt: it has become shorter. kIoError: it cannot be opened.
 Result<std::uint64_t> WhereToGoOn(EventLoop& loop, const SavedFile& file);
+
+/// Of a file with lines that are still to be run: an error where it cannot be gone on with.
+Status MustBeThere(EventLoop& loop, const std::vector<std::string>& paths, const SavedFile& file);
 
 }  // namespace rivulet

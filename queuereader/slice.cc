@@ -1,8 +1,7 @@
 #include "queuereader/slice.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <charconv>
 #include <iterator>
 #include <utility>
 
@@ -18,9 +17,14 @@ constexpr std::size_t kMaxOriginBytes = 140;
 void SetId(const FetchedBatch& batch, std::size_t message, std::string* id) {
   id->clear();
   if (!batch.leased(message)) return;
-  fmt::format_to(std::back_inserter(*id), "{}", batch.delivery(message).id);
+  char digits[20];
+  const auto append = [&](std::uint64_t number, int base) {
+    id->append(digits, std::to_chars(digits, std::end(digits), number, base).ptr);
+  };
+  append(batch.delivery(message).id, 10);
   if (batch.batch.incarnation == 0) return;
-  fmt::format_to(std::back_inserter(*id), "-{:x}", batch.batch.incarnation);
+  id->push_back('-');
+  append(batch.batch.incarnation, 16);
 }
 
 }  // namespace
@@ -30,18 +34,21 @@ std::string MessageOrigin(std::string_view origin_name) {
   return "..." + std::string(origin_name.substr(origin_name.size() - kMaxOriginBytes));
 }
 
-void SetMessageName(const FetchedBatch& batch, std::size_t message, std::string* name) {
-  name->clear();
+MessageName NameOf(const FetchedBatch& batch, std::size_t message) {
   const Delivery& delivery = batch.delivery(message);
-  if (!batch.origin_names || delivery.origin >= batch.origin_names->size()) return;
+  if (!batch.origin_names || delivery.origin >= batch.origin_names->size()) return {};
   const std::string& origin = (*batch.origin_names)[delivery.origin];
-  auto end = std::back_inserter(*name);
   if (batch.leased(message)) {
-    fmt::format_to(end, "{} message {}", origin, delivery.id);
-    if (batch.batch.incarnation != 0) fmt::format_to(end, "-{:x}", batch.batch.incarnation);
-  } else if (delivery.place > 0) {
-    fmt::format_to(end, "{} byte {}", origin, delivery.place);
+    return {origin, MessageName::Kind::kLeased, delivery.id, batch.batch.incarnation};
   }
+  if (delivery.place == 0) return {};
+  return {origin, MessageName::Kind::kLine, delivery.place, 0};
+}
+
+void SetMessageName(const FetchedBatch& batch, std::size_t message, std::string* name) {
+  const MessageName pieces = NameOf(batch, message);
+  char end[kMaxNameEndBytes];
+  name->assign(pieces.origin).append(end, WriteNameEnd(pieces, end));
 }
 
 void Slice::Clear() {
@@ -52,6 +59,7 @@ void Slice::Clear() {
   remarks_.clear();
   took_ = pause_ = {};
   stats_.reset();
+  fatal_.clear();
 }
 
 void Slice::Add(std::shared_ptr<const FetchedBatch> batch, std::uint32_t message) {
@@ -74,12 +82,16 @@ void Slice::Run(const SliceSurroundings& surroundings) {
     const std::size_t count = std::min(chunk, items_.size() - at);
     Prepare(at, count);
     in_hand_.store(at, std::memory_order_release);
-    surroundings.reader->Handle(incoming_, wall + (now - begin), &verdicts_);
-    Record(surroundings, at, wall + (now - begin));
+    const MonoTime ended =
+        surroundings.reader->Handle(incoming_, wall + (now - begin), now, &verdicts_);
+    fatal_ = surroundings.reader->fatal();
+    if (!fatal_.empty() && verdicts_.empty()) break;  // nothing was run
+    const bool wrote = Record(surroundings, at, wall + (now - begin));
     at += count;
     ran_.store(at, std::memory_order_release);
-    now = surroundings.clock->Now();
-    if (failed_ || pause_ > Duration::zero() || now - begin >= kSlice) break;
+    // Time that has to be known anew is what nobody has looked at since.
+    now = wrote || ended == now ? surroundings.clock->Now() : ended;
+    if (failed_ || !fatal_.empty() || pause_ > Duration::zero() || now - begin >= kSlice) break;
   }
   took_ = now - begin;
   if (wants_stats_) stats_ = surroundings.reader->Stats();
@@ -98,19 +110,20 @@ void Slice::Prepare(std::size_t at, std::size_t count) {
   }
 }
 
-std::string_view Slice::Enter(std::size_t place_in_chunk) {
+MessageName Slice::Enter(std::size_t place_in_chunk) {
   const std::size_t item = chunk_at_ + place_in_chunk;
   in_hand_.store(item, std::memory_order_release);
-  SetMessageName(*items_[item].batch, items_[item].message, &name_);
-  return name_;
+  return NameOf(*items_[item].batch, items_[item].message);
 }
 
-void Slice::Record(const SliceSurroundings& surroundings, std::size_t at, WallTime now) {
+bool Slice::Record(const SliceSurroundings& surroundings, std::size_t at, WallTime now) {
+  bool any = false;
   for (std::size_t i = 0; i < verdicts_.size(); ++i) {
     Verdict& verdict = verdicts_[i];
     const bool gone =
         verdict.next == Verdict::Next::kFinished || verdict.next == Verdict::Next::kDropped;
     if (gone && verdict.emissions.empty() && verdict.pause == Duration::zero()) continue;
+    any = true;
     pause_ = std::max(pause_, verdict.pause);
     if (verdict.next == Verdict::Next::kRequeue) {
       pause_ = std::max(pause_, surroundings.sleeptime_requeue);
@@ -120,6 +133,7 @@ void Slice::Record(const SliceSurroundings& surroundings, std::size_t at, WallTi
     const std::lock_guard lock(mutex_);
     remarks_.push_back(std::move(remark));
   }
+  return any;
 }
 
 void Slice::SetAside(const SliceSurroundings& surroundings, WallTime now, Remark* remark) {

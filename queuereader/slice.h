@@ -20,6 +20,7 @@
 #include "base/status.h"
 #include "queuereader/failed_messages.h"
 #include "queuereader/ledger.h"
+#include "queuereader/message_name.h"
 #include "queuereader/reader.h"
 #include "queuereader/source.h"
 
@@ -42,8 +43,9 @@ struct FetchedBatch {
 
 /// The origin's name as it stands in messages' names: the end of one that is too long.
 std::string MessageOrigin(std::string_view origin_name);
-/// "ORIGIN message ID" of a leased message, "FILE byte PLACE" of a line, "" of others: the same
-/// when it comes again. O(bytes).
+/// Of a leased message and of a line; empty of others. Borrows from the batch.
+MessageName NameOf(const FetchedBatch& batch, std::size_t message);
+/// The same as text. O(bytes).
 void SetMessageName(const FetchedBatch& batch, std::size_t message, std::string* name);
 
 /// What slices run with. All must outlive them.
@@ -77,11 +79,10 @@ class Slice {
   void WantStats() { wants_stats_ = true; }
 
   /// On the task thread. Ends after some milliseconds, or earlier with a pause, a message that
-  /// could not be set aside, or a stop.
+  /// could not be set aside, a task that cannot go on, or a stop.
   void Run(const SliceSurroundings& surroundings);
-  /// Within a Reader::Handle() of this slice: the name of a message of the chunk in hand. Valid
-  /// until the next call.
-  std::string_view Enter(std::size_t place_in_chunk);
+  /// Within a Reader::Handle() of this slice: the name of a message of the chunk in hand.
+  MessageName Enter(std::size_t place_in_chunk);
 
   /// Any thread: the item whose run began last, how many were run, and the remarks about those.
   std::size_t in_hand() const { return in_hand_.load(std::memory_order_acquire); }
@@ -92,10 +93,13 @@ class Slice {
   Duration took() const { return took_; }
   Duration pause() const { return pause_; }
   const std::optional<ReaderStats>& stats() const { return stats_; }
+  /// Why the reader cannot go on; empty: it can.
+  const std::string& fatal() const { return fatal_; }
 
  private:
   void Prepare(std::size_t at, std::size_t count);
-  void Record(const SliceSurroundings& surroundings, std::size_t at, WallTime now);
+  /// Whether there was anything to tell.
+  bool Record(const SliceSurroundings& surroundings, std::size_t at, WallTime now);
   void SetAside(const SliceSurroundings& surroundings, WallTime now, Remark* remark);
 
   std::vector<std::shared_ptr<const FetchedBatch>> batches_;
@@ -105,9 +109,9 @@ class Slice {
   std::vector<Incoming> incoming_;
   std::vector<std::string> ids_;
   std::vector<Verdict> verdicts_;
-  std::string name_;
   std::size_t chunk_at_ = 0;
   bool failed_ = false;
+  std::string fatal_;
 
   std::atomic<std::size_t> in_hand_{0};
   std::atomic<std::size_t> ran_{0};

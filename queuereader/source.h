@@ -47,8 +47,9 @@ struct Batch {
   std::string bytes;
   std::vector<Delivery> messages;
   MonoTime leased_until{};  // at least; of a batch that is leased
-  /// Message numbers mean the same as long as this is the same: 0 where they outlive a restart of
-  /// the queue, else a number that is drawn at each of its starts.
+  /// Message numbers mean the same as long as this is the same: a number that is drawn when a
+  /// queue's data path is begun, or, without one, at each of its starts; 0: nothing is known, they
+  /// last.
   std::uint64_t incarnation = 0;
 
   std::string_view body(const Delivery& message) const {
@@ -82,7 +83,9 @@ struct Settlement {
 
 enum class Settled : std::uint8_t {
   kDone,     // the source has taken it, for good
+  kGone,     // it has no such message any more, which is as well
   kStale,    // the receipt no longer holds: the message is somebody else's, or will come again
+  kAsItWas,  // there was no room for the body of a requeue: it was requeued, as it was
   kRefused,  // it will never take that (too large, say): the message is the caller's now
 };
 
@@ -95,6 +98,9 @@ class Source {
     std::function<void(std::uint64_t token, Settled how, const Status& why)> settled;
     /// These receipts no longer hold, as Touch() was told.
     std::function<void(std::uint32_t origin, const std::vector<std::string>& receipts)> lost;
+    /// The origin may have forgotten what it leased until now: it was restarted, or a request to it
+    /// broke without an answer.
+    std::function<void(std::uint32_t origin)> doubted;
   };
 
   virtual ~Source() = default;
@@ -108,8 +114,10 @@ class Source {
   /// Is tried until the source answers. What goes to one origin goes in the order given, but that
   /// what is finished may overtake.
   virtual void Settle(std::vector<Settlement> settlements) = 0;
-  /// The leases go on from now. Unanswered or failed: nothing is called, and nothing is known.
-  virtual void Touch(std::uint32_t origin, std::vector<std::string> receipts) = 0;
+  /// The leases go on for lease() from now, but those of which `lost` tells before `answer` is
+  /// called with OK. With an error: nothing is known.
+  virtual void Touch(std::uint32_t origin, std::vector<std::string> receipts,
+                     std::function<void(const Status& status)> answer) = 0;
   /// Nothing at the source is ready, deferred or in flight. Asks; `answer` is called once. True
   /// too of a source that has no such figures; false of one that cannot be asked. For
   /// --exit-when-empty.
@@ -120,6 +128,10 @@ class Source {
   virtual Duration lease() const = 0;
   /// False: what was requeued lives in this process alone, and is gone with it (files).
   virtual bool keeps_requeued() const = 0;
+  /// True: what was read since a Save() comes again after a Load() of it (files on disk).
+  virtual bool reads_again() const { return false; }
+  /// OK, or why settlements are not taken since some tries.
+  virtual Status settling_status() const { return {}; }
   /// Given to Settle(), and not settled yet.
   virtual std::size_t unsettled() const = 0;
   /// Gives up on what is unsettled; nothing more is called. Returns the bodies that would be lost:

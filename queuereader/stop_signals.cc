@@ -8,17 +8,22 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "queuereader/child_process.h"
+
 namespace rivulet {
 namespace {
 
-// What a signal handler may touch: lock-free atomics, write(2) and _exit(2).
+// What a signal handler may touch: lock-free atomics, kill(2), write(2) and _exit(2).
 std::atomic<int> received{0};
 std::atomic<int> wakeup_fd{-1};
 static_assert(std::atomic<int>::is_always_lock_free);
 
 void OnStopSignal(int) {
   int saved_errno = errno;
-  if (received.fetch_add(1) > 0) _exit(1);
+  if (received.fetch_add(1) > 0) {
+    KillAllChildren();
+    _exit(1);
+  }
   std::uint64_t one = 1;
   // The counter cannot overflow, so nothing can be done or has to be.
   [[maybe_unused]] ssize_t written = write(wakeup_fd.load(), &one, sizeof one);

@@ -1,4 +1,5 @@
-// SIGTERM and SIGINT: the first asks the process to stop, the second ends it at once with status 1.
+// SIGTERM and SIGINT: the first asks the process to stop, the second ends it at once with status 1,
+// and kills the children that it has started.
 //
 // Not by libevent's signals, because these are served by the loop: a task that hangs would keep the
 // second one from being seen, and the reader looks at requested() between two messages. One

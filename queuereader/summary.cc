@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <string_view>
+#include <unordered_set>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -137,7 +139,41 @@ void AppendTaskText(std::string* out, const Gathered& task) {
   for (const auto& table : task.tables) AppendTable(out, table);
 }
 
+/// Places of those whose name comes again later are left out: JSON may have a name only once.
+template <typename Items, typename NameOf>
+std::vector<std::size_t> LastOfEachName(const Items& items, NameOf name_of,
+                                        std::unordered_set<std::string_view>* names) {
+  std::vector<std::size_t> last;
+  for (std::size_t i = items.size(); i > 0; --i) {
+    if (names->insert(name_of(items[i - 1])).second) last.push_back(i - 1);
+  }
+  std::reverse(last.begin(), last.end());
+  return last;
+}
+
+void AppendTableJson(std::string* out, const Gathered::TableRows& table) {
+  std::unordered_set<std::string_view> names;
+  const auto columns = LastOfEachName(
+      table.columns, [](const std::string& column) -> std::string_view { return column; }, &names);
+  *out += '[';
+  for (std::size_t r = 0; r < table.rows.size(); ++r) {
+    *out += r ? ",{" : "{";
+    for (const std::size_t c : columns) {
+      if (c != columns.front()) *out += ',';
+      AppendJsonString(out, table.columns[c]);
+      *out += ':';
+      AppendCellJson(out, table.rows[r][c]);
+    }
+    *out += '}';
+  }
+  *out += ']';
+}
+
 void AppendTaskJson(std::string* out, const Gathered& task) {
+  std::unordered_set<std::string_view> names;
+  const auto name_of = [](const auto& item) -> std::string_view { return item.name; };
+  const auto tables = LastOfEachName(task.tables, name_of, &names);
+  const auto fields = LastOfEachName(task.fields, name_of, &names);
   *out += '{';
   auto name = [out](std::string_view text, bool first) {
     if (!first) *out += ',';
@@ -145,24 +181,15 @@ void AppendTaskJson(std::string* out, const Gathered& task) {
     *out += ':';
   };
   bool first = true;
-  for (const auto& field : task.fields) {
-    name(field.name, first);
-    AppendCellJson(out, field.value);
+  for (const std::size_t i : fields) {
+    name(task.fields[i].name, first);
+    AppendCellJson(out, task.fields[i].value);
     first = false;
   }
-  for (const auto& table : task.tables) {
-    name(table.name, first);
+  for (const std::size_t i : tables) {
+    name(task.tables[i].name, first);
+    AppendTableJson(out, task.tables[i]);
     first = false;
-    *out += '[';
-    for (std::size_t r = 0; r < table.rows.size(); ++r) {
-      *out += r ? ",{" : "{";
-      for (std::size_t c = 0; c < table.columns.size(); ++c) {
-        name(table.columns[c], c == 0);
-        AppendCellJson(out, table.rows[r][c]);
-      }
-      *out += '}';
-    }
-    *out += ']';
   }
   *out += '}';
 }
@@ -190,7 +217,8 @@ std::string SummaryText(const SummaryHead& head, const Reader& reader) {
       "{} messages from {} in {:.3f} s ({:.0f}/s)\n"
       "finished {}, dropped {}, requeued {}, given up {}, malformed {}",
       n.messages, head.source, std::chrono::duration<double>(head.elapsed).count(),
-      Rate(n.messages, head.elapsed), n.finished, n.dropped, n.requeued, n.given_up, n.malformed);
+      Rate(n.messages - head.restored, head.elapsed), n.finished, n.dropped, n.requeued, n.given_up,
+      n.malformed);
   AppendCount(&out, "left", head.left);
   out += '\n';
   const ReaderStats stats = reader.Stats();
@@ -218,7 +246,7 @@ std::string SummaryJson(const SummaryHead& head, const Reader& reader) {
                  "\"tasks\":[",
                  n.messages, n.finished, n.dropped, n.requeued, n.given_up, n.malformed, head.left,
                  std::chrono::duration<double>(head.elapsed).count(),
-                 Rate(n.messages, head.elapsed));
+                 Rate(n.messages - head.restored, head.elapsed));
   const ReaderStats stats = reader.Stats();
   for (std::size_t i = 0; i < reader.task_count(); ++i) {
     const ReaderStats::OfTask& task = stats.tasks[i];

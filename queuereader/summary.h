@@ -22,6 +22,8 @@ struct SummaryHead {
   std::string source;      // Source::name()
   std::uint64_t left = 0;  // Runner::left()
   Duration elapsed{};
+  /// Messages of the runs before, which a checkpoint held: the rate is of this run.
+  std::uint64_t restored = 0;
 };
 
 /// Ends with a newline, both of them.

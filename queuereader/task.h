@@ -130,7 +130,8 @@ class Context {
   /// A line in the reader's log, with the task's name.
   virtual void Log(std::string_view line) = 0;
   /// As Emit(), of RunBatch(): goes with the message at that place of the batch, from 0, when that
-  /// one did not fail, whatever becomes of the others.
+  /// one did not fail, whatever becomes of the others. Throws std::invalid_argument for a place
+  /// beyond the batch.
   virtual void EmitFor(std::size_t place, std::string_view output, std::string_view message) {
     static_cast<void>(place);
     Emit(output, message);
@@ -175,6 +176,26 @@ struct View {
   std::string body;
 };
 
+/// Of one message of a batch: what is emitted goes with that one.
+class PlacedContext final : public Context {
+ public:
+  PlacedContext(Context& of, std::size_t place) : of_(of), place_(place) {}
+  void Emit(std::string_view output, std::string_view message) override {
+    of_.EmitFor(place_, output, message);
+  }
+  void EmitFor(std::size_t place, std::string_view output, std::string_view message) override {
+    of_.EmitFor(place == 0 ? place_ : static_cast<std::size_t>(-1), output, message);
+  }
+  void Count(std::string_view counter, std::uint64_t by) override { of_.Count(counter, by); }
+  Store& store() override { return of_.store(); }
+  WallTime now() const override { return of_.now(); }
+  void Log(std::string_view line) override { of_.Log(line); }
+
+ private:
+  Context& of_;
+  std::size_t place_;
+};
+
 class Task {
  public:
   virtual ~Task() = default;
@@ -184,12 +205,29 @@ class Task {
   /// for all). While the task fails it gets them one by one.
   virtual std::size_t batch_size() const { return 1; }
   /// As Run() on each, at most batch_size() of them: an outcome each, all of them "done" before.
-  /// When it throws, all have failed. What Emit() is given goes when none of them failed; where
+  /// When it throws it must have left the task as it was: each of them is run again at once, by
+  /// Run(), and fails or not for itself. What the batch did outside of the task before it threw, as
+  /// in a database, and its Count()s, then happen twice. A message that was tried before is never
+  /// in a batch. What Emit() is given goes when none of them failed; where
   /// some may, see EmitFor().
   virtual void RunBatch(std::span<const Message* const> messages, std::span<Outcome> outcomes,
                         Context& context) {
-    for (std::size_t i = 0; i < messages.size(); ++i) outcomes[i] = Run(*messages[i], context);
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+      PlacedContext placed(context, i);
+      try {
+        outcomes[i] = Run(*messages[i], placed);
+      } catch (const std::exception& error) {
+        outcomes[i] = Outcome::Failed(std::string("threw: ") + error.what());
+      } catch (...) {
+        outcomes[i] = Outcome::Failed("threw something that is no std::exception");
+      }
+    }
   }
+
+  /// A hint, for a task that hands messages on to somebody: the next RunBatch() begins with these,
+  /// in order, and with those of the calls since the last one before them. To begin with them now
+  /// saves time; the answer is still RunBatch()'s. They live until then. What it throws is ignored.
+  virtual void Ahead(std::span<const Message* const> messages) { static_cast<void>(messages); }
 
   /// What the task knows, as bytes, for a checkpoint (--checkpoint-dir); empty: nothing. Called
   /// between two Run()s. When it throws there is no checkpoint now, and it is tried again later.

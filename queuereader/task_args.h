@@ -78,15 +78,15 @@ class TaskArgs {
     if (why_.empty()) why_ = std::move(why);
   }
 
-  /// OK when nothing failed and every key was taken.
+  /// OK when nothing failed and every key was taken. Unknown keys are told first: one may be the
+  /// needed one, misspelt.
   Status Check() const {
-    if (!why_.empty()) return InvalidArgument(why_);
     for (const auto& [key, value] : values_) {
       if (taken_.find(key) == taken_.end()) {
         return InvalidArgument("unknown key '" + key + "'; it takes " + Known());
       }
     }
-    return {};
+    return why_.empty() ? Status() : InvalidArgument(why_);
   }
 
  private:

@@ -36,7 +36,14 @@ void TaskContext::Emit(std::string_view output, std::string_view message) {
 }
 
 void TaskContext::EmitFor(std::size_t place, std::string_view output, std::string_view message) {
+  CheckPlace(place, messages_);
   emissions_for.emplace_back(place, Made(output, message));
+}
+
+void TaskContext::CheckPlace(std::size_t place, std::size_t messages) {
+  if (place < messages) return;
+  throw std::invalid_argument(
+      fmt::format("place {} must be one of this run's messages, which are {}", place, messages));
 }
 
 bool TaskContext::IsCounterName(std::string_view name) {
@@ -54,16 +61,20 @@ void TaskContext::Count(std::string_view counter, std::uint64_t by) {
       return;
     }
   }
-  if (!IsCounterName(counter)) {
+  CheckNewCounter(counter, counters.size());
+  counters.emplace_back(counter, by);
+}
+
+void TaskContext::CheckNewCounter(std::string_view name, std::size_t others) {
+  if (!IsCounterName(name)) {
     throw std::invalid_argument(
         fmt::format("counter '{}' must be a name of 1 to {} letters, digits and '_'",
-                    EscapeControl(counter.substr(0, kMaxCounterBytes + 1)), kMaxCounterBytes));
+                    EscapeControl(name.substr(0, kMaxCounterBytes + 1)), kMaxCounterBytes));
   }
-  if (counters.size() == kMaxCounters) {
+  if (others >= kMaxCounters) {
     throw std::invalid_argument(fmt::format(
-        "counter '{}' is one more than the {} that a task may have", counter, kMaxCounters));
+        "counter '{}' is one more than the {} that a task may have", name, kMaxCounters));
   }
-  counters.emplace_back(counter, by);
 }
 
 Store& TaskContext::store() {

@@ -23,8 +23,10 @@ class TaskContext final : public Context {
   TaskContext(std::string task, const ReaderSurroundings& surroundings)
       : task_(std::move(task)), surroundings_(surroundings) {}
 
-  /// A run begins: `begun` by the clock; `now` stands in for the wall clock where there is none.
-  void Begin(MonoTime begun, WallTime now) {
+  /// A run of so many messages begins: `begun` by the clock; `now` stands in for the wall clock
+  /// where there is none.
+  void Begin(std::size_t messages, MonoTime begun, WallTime now) {
+    messages_ = messages;
     begun_ = begun;
     now_ = now;
     emissions.clear();
@@ -40,6 +42,10 @@ class TaskContext final : public Context {
 
   /// Whether Count() takes it.
   static bool IsCounterName(std::string_view name);
+  /// For a new counter beside so many others, and a place in a run of so many messages: what
+  /// Count() and EmitFor() throw, std::invalid_argument.
+  static void CheckNewCounter(std::string_view name, std::size_t others);
+  static void CheckPlace(std::size_t place, std::size_t messages);
 
   std::vector<Emission> emissions;                              // of this run
   std::vector<std::pair<std::size_t, Emission>> emissions_for;  // of a message of it, by place
@@ -50,6 +56,7 @@ class TaskContext final : public Context {
 
   const std::string task_;
   const ReaderSurroundings& surroundings_;
+  std::size_t messages_ = 0;
   MonoTime begun_{};
   WallTime now_{};
 };

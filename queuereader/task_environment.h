@@ -11,6 +11,8 @@
 
 namespace rivulet {
 
+class CrashMark;
+
 struct TaskEnvironment {
   EventLoop* loop = nullptr;  // where children's standard error is read
   const Clock* clock = nullptr;
@@ -22,6 +24,7 @@ struct TaskEnvironment {
   /// this process.
   std::string host_program;
   std::function<bool()> stop_requested = [] { return false; };
+  CrashMark* crash_mark = nullptr;  // marks the making of tasks in this process; nullptr: nothing
 };
 
 }  // namespace rivulet

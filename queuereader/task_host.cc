@@ -16,105 +16,16 @@
 #include "base/frames.h"
 #include "base/json.h"
 #include "queuereader/json_message.h"
+#include "queuereader/task_context.h"
 #include "queuereader/task_host_frames.h"
+#include "queuereader/task_host_pipes.h"
 #include "queuereader/task_host_summary.h"
 
 namespace rivulet {
 namespace {
 
-constexpr std::size_t kReadBytes = 64 << 10;
 constexpr std::size_t kMaxBatch = 1000;
 constexpr char kThrewOther[] = "threw something that is no std::exception";
-
-/// The pipes to the parent. Where the parent is gone the process ends: nobody waits for it.
-class HostPipes {
- public:
-  HostPipes(int in, int out) : in_(in), out_(out) {}
-
-  /// The next frame; nothing at the end of input. What was taken before is void.
-  std::optional<HostFrame> Next() {
-    if (ahead_) {
-      buffer_ = std::move(*ahead_);
-      ahead_.reset();
-      rest_ = buffer_;
-    }
-    for (HostFrame frame;;) {
-      if (Take(&rest_, &frame)) return frame;
-      Flush();
-      buffer_.erase(0, buffer_.size() - rest_.size());
-      const bool more = Read(&buffer_);
-      rest_ = buffer_;
-      if (!more) return std::nullopt;
-    }
-  }
-  /// The next frame, if it is there already and has this letter. What was taken stays.
-  std::optional<HostFrame> NextOfSame(char letter) {
-    std::string_view rest = rest_;
-    HostFrame frame;
-    if (ahead_ || !Take(&rest, &frame) || frame.letter != letter) return std::nullopt;
-    rest_ = rest;
-    return frame;
-  }
-  /// Sends a request, and waits for the frame R that answers it, which may lie behind messages that
-  /// were sent ahead. What was taken stays.
-  std::string Ask() {
-    Flush();
-    if (!ahead_) ahead_ = std::string(rest_);
-    std::size_t at = 0;
-    for (HostFrame frame;;) {
-      std::string_view rest = std::string_view(*ahead_).substr(at);
-      if (Take(&rest, &frame)) {
-        const std::size_t end = ahead_->size() - rest.size();
-        if (frame.letter == 'R') {
-          std::string body(frame.body);
-          ahead_->erase(at, end - at);
-          return body;
-        }
-        at = end;
-        continue;
-      }
-      if (!Read(&*ahead_)) _exit(EXIT_SUCCESS);
-    }
-  }
-
-  std::string& out() { return written_; }
-  void Flush() {
-    std::string_view rest = written_;
-    while (!rest.empty()) {
-      const ssize_t n = write(out_, rest.data(), rest.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) _exit(EXIT_FAILURE);
-      rest.remove_prefix(static_cast<std::size_t>(n));
-    }
-    written_.clear();
-  }
-
- private:
-  static bool Take(std::string_view* rest, HostFrame* frame) {
-    std::string why;
-    const HostTook took = TakeHostFrame(rest, frame, &why);
-    if (took != HostTook::kBroken) return took == HostTook::kFrame;
-    fmt::print(stderr, "task host: the reader {}\n", why);
-    _exit(EXIT_FAILURE);
-  }
-  bool Read(std::string* into) const {
-    const std::size_t size = into->size();
-    into->resize(size + kReadBytes);
-    ssize_t n = 0;
-    do {
-      n = read(in_, into->data() + size, kReadBytes);
-    } while (n < 0 && errno == EINTR);
-    into->resize(size + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
-    return n > 0;
-  }
-
-  int in_;
-  int out_;
-  std::string buffer_;
-  std::string_view rest_;             // of buffer_
-  std::optional<std::string> ahead_;  // what follows rest_, once a reply was waited for
-  std::string written_;
-};
 
 /// The parent's store, by requests.
 class ParentStore final : public Store {
@@ -150,10 +61,24 @@ class HostContext final : public Context {
   explicit HostContext(HostPipes& pipes) : pipes_(pipes), store_(pipes) {}
 
   void set_outputs(std::vector<std::string> outputs) { outputs_ = std::move(outputs); }
-  void Begin() {
+  /// A run of so many messages.
+  void Begin(std::size_t messages) {
+    messages_ = messages;
     now_ = SystemClock().WallNow();
     emitted_.clear();
     emitted_for_.clear();
+  }
+  /// Before and after all messages of a run that are run one by one, and before and after each:
+  /// what is emitted then is as if emitted for its place.
+  void BeginEach() { each_.clear(); }
+  void BeginOne() { Begin(1); }
+  void EndOne(std::size_t place) {
+    for (auto& [unused, frame] : emitted_for_) emitted_ += frame;
+    each_.emplace_back(place, std::move(emitted_));
+  }
+  void EndEach() {
+    Begin(each_.size());
+    emitted_for_ = std::move(each_);
   }
   /// What was emitted since Begin() by Emit().
   void SendEmissions() { pipes_.out() += emitted_; }
@@ -168,9 +93,15 @@ class HostContext final : public Context {
     AppendEmission(&emitted_, output, message);
   }
   void EmitFor(std::size_t place, std::string_view output, std::string_view message) override {
+    TaskContext::CheckPlace(place, messages_);
     AppendEmission(&emitted_for_.emplace_back(place, std::string()).second, output, message);
   }
+  // Refused here, in the run: later its state would have counted a message that has failed.
   void Count(std::string_view counter, std::uint64_t by) override {
+    if (std::find(counters_.begin(), counters_.end(), counter) == counters_.end()) {
+      TaskContext::CheckNewCounter(counter, counters_.size());
+      counters_.emplace_back(counter);
+    }
     AppendHostFrame(&pipes_.out(), 'C', {fmt::format("{} ", by), counter});
   }
   Store& store() override { return store_; }
@@ -194,6 +125,9 @@ class HostContext final : public Context {
   std::vector<std::string> outputs_;
   std::string emitted_;
   std::vector<std::pair<std::size_t, std::string>> emitted_for_;
+  std::vector<std::pair<std::size_t, std::string>> each_;
+  std::vector<std::string> counters_;  // known by now
+  std::size_t messages_ = 0;
   WallTime now_{};
 };
 
@@ -300,7 +234,7 @@ class TaskHost {
       if (++count == in_hand_.size()) break;
       frame = pipes_.NextOfSame('M');
     }
-    context_.Begin();
+    context_.Begin(count);
     Run();
     const bool failed = std::any_of(outcomes_.begin(), outcomes_.end(),
                                     [](const Outcome& outcome) { return outcome.failed(); });
@@ -333,7 +267,24 @@ class TaskHost {
       }
       return Status();
     });
-    if (!status.ok()) outcomes_.assign(messages_.size(), Outcome::Failed(status.message()));
+    if (status.ok()) return;
+    if (messages_.size() > 1) return RunEach();
+    outcomes_.assign(1, Outcome::Failed(status.message()));
+  }
+
+  /// Of a batch that threw: none is charged before it has failed alone.
+  void RunEach() {
+    context_.BeginEach();
+    for (std::size_t i = 0; i < messages_.size(); ++i) {
+      context_.BeginOne();
+      const Status status = HostGuarded([&] {
+        outcomes_[i] = task_->Run(*messages_[i], context_);
+        return Status();
+      });
+      if (!status.ok()) outcomes_[i] = Outcome::Failed(status.message());
+      context_.EndOne(i);
+    }
+    context_.EndEach();
   }
 
   bool StateBegan() {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "queuereader/crash_mark.h"
 #include "queuereader/exec_task.h"
 #include "queuereader/task_host.h"
 
@@ -56,6 +57,21 @@ std::string DefaultName(const Spec& spec, std::string_view text) {
   return fmt::format("{}{}", name, text.substr(spec.name.size()));
 }
 
+class MarkedMaking {
+ public:
+  MarkedMaking(CrashMark* mark, std::string_view name) : mark_(mark) {
+    if (mark_ != nullptr) mark_->EnterCall(name, "it was made");
+  }
+  ~MarkedMaking() {
+    if (mark_ != nullptr) mark_->Leave();
+  }
+  MarkedMaking(const MarkedMaking&) = delete;
+  MarkedMaking& operator=(const MarkedMaking&) = delete;
+
+ private:
+  CrashMark* mark_;
+};
+
 }  // namespace
 
 void TaskRegistry::AddFunction(std::string name, TaskFunction run) {
@@ -85,6 +101,8 @@ Result<NamedTask> TaskRegistry::Make(std::string_view text,
     auto made = MakeIsolatedTask(text, name, environment);
     return made.ok() ? std::move(made) : refuse(made.status());
   }
+  // Up to the end of this call, or a crash would not be told.
+  const MarkedMaking mark(environment.crash_mark, name);
   if (spec->is_path) {
     task = LoadTask(std::string(spec->name), args);
   } else if (auto found = factories_.find(spec->name); found != factories_.end()) {

@@ -43,7 +43,7 @@ QueueApi::QueueApi(Daemon& daemon, QueueOptions options, Durability* durability)
       durability_(durability),
       queues_(LimitsOf(options_), options_.max_queues, durability),
       epoch_(std::random_device{}()),
-      message_ids_(durability != nullptr ? "lasting" : fmt::format("of {:08x}", epoch_)),
+      message_ids_(fmt::format("of {:08x}", epoch_)),
       polls_(
           daemon.loop(), daemon.clock(),
           [this](const std::string& queue, LongPoll& poll) { return ServePoll(queue, poll); },
@@ -91,6 +91,8 @@ Status QueueApi::OpenOverflowLog() {
 Status QueueApi::Recover() {
   if (durability_ == nullptr) return Status::Ok();
   if (Status s = durability_->Open(&queues_); !s.ok()) return s;
+  const std::uint64_t identity = durability_->identity();
+  message_ids_ = identity != 0 ? fmt::format("lasting {:016x}", identity) : "lasting";
   durability_->SetHooks({[this](std::uint64_t commit) { OnCommitted(commit); },
                          [this](const Status& why) { OnFailed(why); }, [this] { OnHealed(); }});
   daemon_.CheckHealthBy([this] { return durability_->Admit(Journal::Work::kGrows); });

@@ -54,6 +54,7 @@ class QueueApi {
   struct HeldReceipt {
     Queue* queue;
     std::string_view text;
+    std::uint64_t id = 0;  // of the message to look for when it does not hold; 0: it is gone
   };
 
   // Putting (api_put.cc).
@@ -84,8 +85,9 @@ class QueueApi {
   void Take(const Request& request, Reply& reply, Taking& taking);
   void AnswerNothing(const Taking& taking, Reply& reply) const;
   /// Whoever leases is told whether message numbers outlive the process.
-  void TellMessageIds(const Taking& taking, Reply& reply) const;
-  std::string MessageIdsField(const Taking& taking) const;
+  // What the answer's header tells of its body: X-Format, X-Message-Ids.
+  void TellForm(const Taking& taking, Reply& reply) const;
+  std::string FormFields(const Taking& taking) const;
   void Look(const Queue* queue, const Taking& taking, Reply& reply);
   // Require a ready message.
   void TakeNow(Queue& queue, const Taking& taking, Reply& reply);
@@ -103,8 +105,13 @@ class QueueApi {
   void Bury(const Request& request, Reply& reply);
   /// Reads the receipts of a request into receipts_. Answers the error.
   bool ReadReceipts(const Request& request, Reply& reply);
+  /// missed=why: the answer tells of each receipt that does not hold what became of its message.
+  /// Answers the error.
+  bool ReadTellsWhy(const Request& request, Reply& reply);
+  static std::string_view WhyMissed(const HeldReceipt& receipt);
   /// Calls `act(queue, holdings)`, which returns how many held and writes the others into missed_,
-  /// for the receipts of each queue in turn; answers "VERB N" and the receipts that do not hold.
+  /// for the receipts of each queue in turn; answers "VERB N" and the receipts that do not hold,
+  /// with tells_why_ each with the reason.
   template <typename Act>
   void ActOnReceipts(std::string_view verb, Reply& reply, Act&& act);
   void RequeueAnew(Reply& reply, Duration delay, std::string_view body);
@@ -175,6 +182,7 @@ class QueueApi {
   std::string text_;
   std::string receipt_parameter_;
   std::vector<HeldReceipt> receipts_;
+  bool tells_why_ = false;
   std::vector<Queue::Holding> holdings_;  // beside receipts_
   std::vector<std::size_t> missed_;
 };

@@ -16,7 +16,8 @@ constexpr std::size_t kKeptReceipts = 4096;
 }  // namespace
 
 void QueueApi::Finish(const Request& request, Reply& reply) {
-  if (!ReadReceipts(request, reply) || !Admit(Work::kShrinks, reply)) return;
+  if (!ReadTellsWhy(request, reply) || !ReadReceipts(request, reply)) return;
+  if (!Admit(Work::kShrinks, reply)) return;
   Settle();
   ActOnReceipts("finished", reply, [this](Queue& queue, std::span<const Queue::Holding> holdings) {
     return queue.Finish(holdings, &missed_);
@@ -27,7 +28,7 @@ void QueueApi::Requeue(const Request& request, Reply& reply) {
   Duration delay{};
   const DurationBounds bounds{Duration::zero(), kLongestTime, {}};
   if (!DurationParam(request, reply, "delay", bounds, &delay)) return;
-  if (!ReadReceipts(request, reply)) return;
+  if (!ReadTellsWhy(request, reply) || !ReadReceipts(request, reply)) return;
   // A body can replace the message's where the receipt stands in the query.
   const auto data = request.Param("data");
   const std::string_view body = request.Param("receipt") ? PostBody(request) : std::string_view();
@@ -80,6 +81,7 @@ void QueueApi::Touch(const Request& request, Reply& reply) {
   if (lease == Duration::zero()) {
     return reply.Error(400, "lease: must say for how long from now, such as 30s");
   }
+  tells_why_ = false;
   if (!ReadReceipts(request, reply) || !Admit(Work::kShrinks, reply)) return;
   const MonoTime now = Settle();
   ActOnReceipts("touched", reply, [&](Queue& queue, std::span<const Queue::Holding> holdings) {
@@ -90,7 +92,8 @@ void QueueApi::Touch(const Request& request, Reply& reply) {
 }
 
 void QueueApi::Bury(const Request& request, Reply& reply) {
-  if (!ReadReceipts(request, reply) || !Admit(Work::kShrinks, reply)) return;
+  if (!ReadTellsWhy(request, reply) || !ReadReceipts(request, reply)) return;
+  if (!Admit(Work::kShrinks, reply)) return;
   Settle();
   ActOnReceipts("buried", reply, [this](Queue& queue, std::span<const Queue::Holding> holdings) {
     const std::size_t held = queue.Bury(holdings, &missed_);
@@ -122,8 +125,11 @@ bool QueueApi::ReadReceipts(const Request& request, Reply& reply) {
     number = receipt->queue;
     const bool may_hold =
         queue != nullptr && receipt->epoch == epoch_ && (any_queue || queue == named);
+    // Without a data path numbers began again with this process.
+    const bool same_numbers = receipt->epoch == epoch_ || durability_ != nullptr;
     // What cannot hold is asked of a queue all the same, which counts it as missed.
-    receipts_.push_back({queue != nullptr ? queue : &queues_.default_queue(), line});
+    receipts_.push_back({queue != nullptr ? queue : &queues_.default_queue(), line,
+                         queue != nullptr && same_numbers ? receipt->holding.id : 0});
     holdings_.push_back(may_hold ? receipt->holding : Queue::Holding());
     return true;
   });
@@ -137,6 +143,20 @@ bool QueueApi::ReadReceipts(const Request& request, Reply& reply) {
   return false;
 }
 
+bool QueueApi::ReadTellsWhy(const Request& request, Reply& reply) {
+  const auto missed = request.Param("missed");
+  tells_why_ = missed.has_value();
+  if (!missed || *missed == "why") return true;
+  reply.Error(400, fmt::format("missed: {}: must be why", Shown(*missed)));
+  return false;
+}
+
+std::string_view QueueApi::WhyMissed(const HeldReceipt& receipt) {
+  MessageInfo message;
+  if (receipt.id == 0 || !receipt.queue->Find(receipt.id, &message)) return " gone";
+  return message.state == MessageState::kDead ? " dead" : " stale";
+}
+
 template <typename Act>
 void QueueApi::ActOnReceipts(std::string_view verb, Reply& reply, Act&& act) {
   std::size_t held = 0;
@@ -147,7 +167,8 @@ void QueueApi::ActOnReceipts(std::string_view verb, Reply& reply, Act&& act) {
     missed_.clear();
     held += act(queue, std::span(holdings_).subspan(begin, end - begin));
     for (const std::size_t index : missed_) {
-      text_.append(receipts_[begin + index].text).push_back('\n');
+      const HeldReceipt& missed = receipts_[begin + index];
+      text_.append(missed.text).append(tells_why_ ? WhyMissed(missed) : "").push_back('\n');
     }
   }
   Promise(reply);

@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kKeptMessages = 4096;
 constexpr std::size_t kKeptText = 1 << 20;
 constexpr std::string_view kMessageIds = "X-Message-Ids";
+constexpr std::string_view kFormat = "X-Format";
+constexpr std::string_view kFramed = "framed";
 constexpr Duration kLookAgain = std::chrono::seconds(1);
 
 std::string_view ContentType(const Taking& taking) {
@@ -71,16 +73,22 @@ void QueueApi::Take(const Request& request, Reply& reply, Taking& taking) {
 }
 
 void QueueApi::AnswerNothing(const Taking& taking, Reply& reply) const {
-  TellMessageIds(taking, reply);
+  TellForm(taking, reply);
   reply.Body(taking.leases() ? 204 : 200, ContentType(taking), NothingBody(taking));
 }
 
-void QueueApi::TellMessageIds(const Taking& taking, Reply& reply) const {
+void QueueApi::TellForm(const Taking& taking, Reply& reply) const {
+  if (taking.format == Taking::Format::kFramed) reply.AddHeader(kFormat, kFramed);
   if (taking.leases()) reply.AddHeader(kMessageIds, message_ids_);
 }
 
-std::string QueueApi::MessageIdsField(const Taking& taking) const {
-  return taking.leases() ? fmt::format("{}: {}\r\n", kMessageIds, message_ids_) : std::string();
+std::string QueueApi::FormFields(const Taking& taking) const {
+  std::string fields;
+  if (taking.format == Taking::Format::kFramed) {
+    fields = fmt::format("{}: {}\r\n", kFormat, kFramed);
+  }
+  if (taking.leases()) fields += fmt::format("{}: {}\r\n", kMessageIds, message_ids_);
+  return fields;
 }
 
 void QueueApi::Look(const Queue* queue, const Taking& taking, Reply& reply) {
@@ -88,7 +96,7 @@ void QueueApi::Look(const Queue* queue, const Taking& taking, Reply& reply) {
   queue->Front(taking.items, &front_);
   text_.clear();
   AppendMessages(&text_, taking, *queue, UnixTimes(daemon_.clock()), front_);
-  TellMessageIds(taking, reply);
+  TellForm(taking, reply);
   reply.Body(200, ContentType(taking), text_);
   TrimScratch();
 }
@@ -124,6 +132,7 @@ void QueueApi::TakeNow(Queue& queue, const Taking& taking, Reply& reply) {
   if (json) {
     reply.Body(200, kApplicationJson, text_);
   } else {
+    TellForm(taking, reply);
     std::string* out = reply.BeginBody(200, kOctetStream, MessagesBytes(taking, front_));
     AppendMessages(out, taking, queue, {}, front_);
   }
@@ -134,7 +143,7 @@ void QueueApi::TakeNow(Queue& queue, const Taking& taking, Reply& reply) {
 void QueueApi::LeaseNow(Queue& queue, const Taking& taking, Reply& reply) {
   LeaseReady(queue, taking);
   Promise(reply);
-  TellMessageIds(taking, reply);
+  TellForm(taking, reply);
   const UnixTimes times(daemon_.clock());
   if (taking.many) {
     AppendLeases(&text_, taking, queue, epoch_, times, leases_);
@@ -165,7 +174,7 @@ bool QueueApi::ServePoll(const std::string& name, LongPoll& poll) {
   if (!poll.reply.Reachable()) return true;
   const Taking& taking = poll.taking;
   const UnixTimes times(daemon_.clock());
-  std::string fields = MessageIdsField(taking);
+  std::string fields = FormFields(taking);
   if (!taking.leases()) {
     queue->Front(taking.items, &front_);
     AppendMessages(&text_, taking, *queue, times, front_);
@@ -192,7 +201,7 @@ bool QueueApi::ServePoll(const std::string& name, LongPoll& poll) {
 void QueueApi::EndPoll(LongPoll& poll) const {
   const Taking& taking = poll.taking;
   poll.reply.Send(taking.leases() ? 204 : 200, ContentType(taking), NothingBody(taking),
-                  MessageIdsField(taking));
+                  FormFields(taking));
 }
 
 void QueueApi::TrimScratch() {

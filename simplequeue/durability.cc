@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <random>
+
 #include "base/log.h"
 #include "base/units.h"
 #include "journal/journal_report.h"
+#include "simplequeue/identity.h"
 #include "simplequeue/queue.h"
 #include "simplequeue/queue_set.h"
 
@@ -91,8 +94,20 @@ Status Durability::OpenWith(const Opener& opener, QueueSet* queues) {
   // queue was made may go on now.
   for (const auto& [name, queue] : queues->all()) MarkChanged(queue->number());
   ScheduleCleaning();
+  TakeIdentity(report.segments == 0);
   LogRecovery(options_.data_path, restored_, report, clock_.Now() - start);
   return {};
+}
+
+void Durability::TakeIdentity(bool fresh) {
+  std::random_device random;
+  const std::uint64_t drawn = (std::uint64_t{random()} << 32) | random() | std::uint64_t{1} << 63;
+  const auto identity = KeepIdentity(options_.data_path, fresh, drawn);
+  if (identity.ok()) {
+    identity_ = *identity;
+  } else {
+    LogWarning("{}; readers cannot tell this data path from another", identity.status().message());
+  }
 }
 
 Status Durability::Close() {

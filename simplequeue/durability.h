@@ -75,6 +75,8 @@ class Durability final : public QueueLog, private JournalOwner {
   Status Admit(Journal::Work work) const { return journal_->Admit(work); }
 
   const Journal& journal() const { return *journal_; }
+  /// Which data path this is (simplequeue/identity.h); 0 when that could not be kept.
+  std::uint64_t identity() const { return identity_; }
   /// What came back at the start.
   const RestoredCounts& restored() const { return restored_; }
   /// Messages and keys that were told again so that a segment could go.
@@ -96,6 +98,8 @@ class Durability final : public QueueLog, private JournalOwner {
   void OnCommitted(std::uint64_t commit) override;
   void OnFailed(const Status& why) override;
   void OnHealed() override;
+
+  void TakeIdentity(bool fresh);
 
   // What is known of a queue.
   struct Known {
@@ -133,6 +137,7 @@ class Durability final : public QueueLog, private JournalOwner {
   JournalOptions options_;
   EventLoop& loop_;
   const Clock& clock_;
+  std::uint64_t identity_ = 0;
   QueueSet* queues_ = nullptr;
   Hooks hooks_;
   std::unique_ptr<Journal> journal_;

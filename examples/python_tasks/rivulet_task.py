@@ -34,7 +34,7 @@ def run(save=None, load=None):
             try: said = _encode(_answer(json.loads(line), save, load))
             except Drop: said = _encode({"drop": True, **_said})
             except Exception as e:
-                said = _encode({"ok": False, "error": f"{type(e).__name__}: {e}", "backoff": getattr(e, "backoff", True)})
+                said = _encode({"ok": False, "error": f"{type(e).__name__}: {e}".encode(errors="replace").decode(), "backoff": getattr(e, "backoff", True), "count": _said.get("count", {})})
             out.write(said.encode() + b"\n")
             if time.monotonic() > flush_at: out.flush(); flush_at = time.monotonic() + 0.02
         out.flush()  # once for all that were there

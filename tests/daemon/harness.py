@@ -449,7 +449,8 @@ def free_port():
 class Sink:
     """A small HTTP server in this process that records what it is asked: for bridges and clients.
 
-    `answer(method, target, body) -> status` or (status, body) decides; default 200, empty.
+    `answer(method, target, body) -> status`, (status, body) or (status, body, {header: value})
+    decides; default 200, empty.
     .requests: list of Request(method, target, headers, body) in the order they came.
     """
 
@@ -473,8 +474,10 @@ class Sink:
                     sink.requests.append(
                         Sink.Request(self.command, self.path, dict(self.headers), body))
                 answer = sink.answer(self.command, self.path, body)
-                status, text = answer if isinstance(answer, tuple) else (answer, b"")
+                status, text, *more = answer if isinstance(answer, tuple) else (answer, b"")
                 self.send_response(status)
+                for name, value in (more[0] if more else {}).items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text)

@@ -79,7 +79,8 @@ class ScriptedQueue(Sink):
                 items = int(query["items"])
                 taken, self.messages = self.messages[:items], self.messages[items:]
                 if self.framed:
-                    return 200, b"".join(b"%d\n%s\n" % (len(m), m) for m in taken)
+                    frames = b"".join(b"%d\n%s\n" % (len(m), m) for m in taken)
+                    return 200, frames, {"X-Format": "framed"}
                 end = b"\n" if len(taken) < items else b""  # as the original
                 return 200, b"\n".join(taken) + (end if taken else b"")
             return 404

@@ -139,13 +139,53 @@ class ExecTaskTest(unittest.TestCase):
     def test_a_program_that_cannot_be_run_says_so(self):
         done = run_program("queuereader", *self.args(
             "--source=file:" + self.messages([{"n": 1}, {"n": 2}]), "--task=exec:exec no-such-program"))
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("no-such-program: not found", done.stderr)
-        self.assertIn("exited with 127 before it answered", done.stderr)
-        self.assertEqual(len(self.set_aside()), 2)
+        self.assertIn("the command 'exec no-such-program' exited with 127 before it answered", done.stderr)
+        self.assertEqual(self.set_aside(), [])
         done = run_program("queuereader", "--source=-", "--task=exec:worker=2,cat", input="")
         self.assertEqual(done.returncode, 2)
         self.assertIn("unknown option 'worker'", done.stderr)
+
+    def test_a_program_that_never_answers_stops_the_reader_and_its_messages_go_back(self):
+        with Daemon("simplequeue") as queue:
+            for n in range(3):
+                post(queue.url("/put"), b'{"n":%d}' % n)
+            done = run_program("queuereader", *self.args(
+                "--source=" + queue.url(), "--task=exec:name=mine,exit 3"))
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("task mine cannot go on: the command 'exit 3' exited with 3", done.stderr)
+            self.assertEqual(self.set_aside(), [])
+            done = run_program("queuereader", *self.args(
+                "--source=" + queue.url(), "--exit-when-empty=0s", "--task=print"))
+            self.assertEqual(sorted(json.loads(line)["n"] for line in done.stdout.splitlines()[:3]), [0, 1, 2])
+
+    def test_a_program_does_not_outlive_a_reader_that_is_killed(self):
+        pid_file = os.path.join(self.folder, "pid")
+        program = self.path("stays.py", "import os, time\nopen(%r, 'w').write('%%d\\n' %% os.getpid())\n"
+                                        "while True: time.sleep(1000)\n" % pid_file)
+        command = "%s -B %s" % (sys.executable, program)
+        for before, signals in (("", [signal.SIGKILL]), ("true; ", [signal.SIGTERM] * 2)):
+            reader = Daemon("queuereader", *self.args(
+                "--source=file:" + self.messages([{"n": 1}]), "--task=exec:" + before + command))
+            try:
+                wait_until(lambda: os.path.exists(pid_file) and open(pid_file).read().endswith("\n"))
+                pid = int(open(pid_file).read())
+                self.assertTrue(lives(pid))
+                os.kill(reader.pid, signals[0])
+                if len(signals) > 1:
+                    wait_until(lambda: again(reader, signals[1]))
+                wait_until(lambda: not lives(pid))
+            finally:
+                reader.kill()
+            os.remove(pid_file)
+
+    def test_the_helper_tells_of_any_exception_and_keeps_what_was_counted(self):
+        source = ("from rivulet_task import count, run, task\n@task\ndef act(message):\n"
+                  "    count('seen')\n    raise ValueError('\\ud800')\nrun()\n")
+        summary, _, stderr = self.run_file([{"n": 1}, {"n": 2}], "--task=" + self.python(source))
+        self.assertIn("ValueError: ?", stderr)
+        self.assertEqual(summary["tasks"][0]["counters"], {"seen": 2})
 
     def test_a_program_may_alter_messages_before_the_tasks(self):
         done = run_program(
@@ -195,6 +235,21 @@ class ExecTaskTest(unittest.TestCase):
     def test_the_helper_is_no_longer_than_it_says(self):
         with open(os.path.join(HELPER, "rivulet_task.py")) as file:
             self.assertLessEqual(len(file.readlines()), 40)
+
+
+def lives(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as file:
+            return file.read().rsplit(") ", 1)[1][0] != "Z"
+    except OSError:
+        return False
+
+
+def again(reader, number):
+    """Sends the signal as long as there is who takes it: two that come together are one."""
+    if reader.running():
+        os.kill(reader.pid, number)
+    return not reader.running()
 
 
 def children(pid):

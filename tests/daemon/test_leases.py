@@ -2,6 +2,7 @@
 
 import base64
 import signal
+import os
 import tempfile
 import time
 import unittest
@@ -105,18 +106,29 @@ class OneLease(unittest.TestCase):
                 self.assertEqual((empty.status, empty.header("X-Message-Ids")), (204, "of " + epoch))
             with waiting(queue, "/mget?lease=9s&wait=9s") as (poll,):
                 put(queue, b"b")
-                self.assertEqual(poll.read_response().header("X-Message-Ids"), "of " + epoch)
+                answer = poll.read_response()
+                self.assertEqual((answer.header("X-Message-Ids"), answer.header("X-Format")),
+                                 ("of " + epoch, "framed"))
             self.assertIsNone(get(queue.url("/get")).header("X-Message-Ids"))
+        seen = []
         with tempfile.TemporaryDirectory() as folder:
             for number in (1, 2):
                 with Daemon("simplequeue", "--data-path=" + folder) as queue:
                     put(queue, b"a")
                     answer = get(queue.url("/mget?lease=9s"))
-                    self.assertEqual(answer.header("X-Message-Ids"), "lasting")
+                    seen.append(answer.header("X-Message-Ids"))
+                    self.assertRegex(seen[-1], "^lasting [0-9a-f]{16}$")
                     [(receipt, _, _)] = framed_leases(answer.body)
                     # It goes on behind the last number, though the queue was empty.
                     self.assertEqual(receipt.split("-")[1], str(number))
                     self.assertEqual(post(queue.url("/finish"), receipt).text, "finished 1\n")
+            # The same over a restart; another one when the folder was emptied, but for that file too.
+            self.assertEqual(seen[0], seen[1])
+            for name in os.listdir(folder):
+                if name != "identity":
+                    os.unlink(os.path.join(folder, name))
+            with Daemon("simplequeue", "--data-path=" + folder) as queue:
+                self.assertNotIn(get(queue.url("/get?lease=9s")).header("X-Message-Ids"), seen)
 
     def test_head_looks_and_changes_nothing(self):
         with Daemon("simplequeue") as queue:
@@ -147,6 +159,67 @@ class OneLease(unittest.TestCase):
             self.assertEqual(connection.read_response().text, "finished 0\n%s\n" % receipt)
             self.assertEqual(get(queue.url("/get")).body, b"a")
             self.assertEqual(stats(queue)["timeouts"], 1)
+
+
+class WhyMissed(unittest.TestCase):
+    def asked(self, queue, verb, *receipts):
+        return post(queue.url(verb + ("&" if "?" in verb else "?") + "missed=why"), "\n".join(receipts)).text
+
+    def test_what_became_of_the_messages_of_receipts_that_do_not_hold_is_told(self):
+        with Daemon("simplequeue") as queue:
+            states = ("finished", "ready", "deferred", "dead", "in flight", "emptied")
+            receipts = {}
+            for state in states:
+                put(queue, state.encode())
+                receipts[state] = lease(queue)
+            self.assertEqual(self.asked(queue, "/finish", receipts["finished"]), "finished 1\n")
+            self.assertEqual(self.asked(queue, "/bury", receipts["emptied"]), "buried 1\n")
+            get(queue.url("/empty?state=dead"))
+            self.assertEqual(self.asked(queue, "/bury", receipts["dead"]), "buried 1\n")
+            self.assertEqual(self.asked(queue, "/requeue", receipts["in flight"]), "requeued 1\n")
+            self.assertNotEqual(lease(queue), receipts["in flight"])
+            self.assertEqual(self.asked(queue, "/requeue?delay=1h", receipts["deferred"]), "requeued 1\n")
+            self.assertEqual(self.asked(queue, "/requeue", receipts["ready"]), "requeued 1\n")
+            told = "".join("%s %s\n" % (receipts[state], {"finished": "gone", "emptied": "gone",
+                                                          "dead": "dead"}.get(state, "stale"))
+                           for state in states)
+            for verb, word in (("/finish", "finished"), ("/requeue", "requeued"), ("/bury", "buried")):
+                self.assertEqual(self.asked(queue, verb, *receipts.values()), "%s 0\n%s" % (word, told))
+            with_body = post(queue.url("/requeue?missed=why&receipt=" + receipts["finished"]), b"more")
+            self.assertEqual(with_body.text, "requeued 0\n%s gone\n" % receipts["finished"])
+            # Who does not ask is told as ever.
+            self.assertEqual(post(queue.url("/finish"), receipts["dead"]).text,
+                             "finished 0\n%s\n" % receipts["dead"])
+            # Named twice, it is gone the second time.
+            put(queue, b"twice")
+            while (receipt := lease(queue)).split("-")[1] != "7":
+                pass
+            self.assertEqual(self.asked(queue, "/finish", receipt, receipt),
+                             "finished 1\n%s gone\n" % receipt)
+            for field, value, why in ((0, "7", "gone"), (1, "99", "gone"), (1, "0", "gone"), (2, "99", "stale")):
+                wrong = changed(receipts["dead"] if field < 2 else receipts["ready"], field, value)
+                self.assertEqual(self.asked(queue, "/finish", wrong), "finished 0\n%s %s\n" % (wrong, why))
+            refused = post(queue.url("/finish?missed=yes"), receipt)
+            self.assertEqual((refused.status, refused.text), (400, "missed: yes: must be why\n"))
+
+    def test_over_a_restart_a_message_is_known_by_its_number(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with Daemon("simplequeue", "--data-path=" + folder) as queue:
+                put(queue, b"a")
+                put(queue, b"b")
+                finished, unfinished = lease(queue), lease(queue)
+                self.assertEqual(self.asked(queue, "/finish", finished), "finished 1\n")
+            with Daemon("simplequeue", "--data-path=" + folder) as queue:
+                self.assertEqual(self.asked(queue, "/finish", finished, unfinished),
+                                 "finished 0\n%s gone\n%s stale\n" % (finished, unfinished))
+
+    def test_without_a_data_path_a_restart_leaves_nothing_and_numbers_begin_again(self):
+        with Daemon("simplequeue") as queue:
+            put(queue, b"a")
+            receipt = lease(queue)
+        with Daemon("simplequeue") as queue:
+            put(queue, b"another")
+            self.assertEqual(self.asked(queue, "/finish", receipt), "finished 0\n%s gone\n" % receipt)
 
 
 class ManyLeases(unittest.TestCase):

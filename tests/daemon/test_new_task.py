@@ -46,6 +46,11 @@ class NewTaskTest(unittest.TestCase):
         self.assertNotEqual(made.returncode, 0)
         self.assertIn('"sum":-3', made.stderr)
 
+    def test_a_name_may_be_that_of_a_part_of_the_base_class(self):
+        self.run_it("run")
+        made = self.make("-C", "run")
+        self.assertEqual((made.returncode, made.stderr), (0, ""))
+
     def test_its_state_goes_through_a_checkpoint(self):
         self.run_it("mine")
         self.assertEqual(self.make("-C", "mine").returncode, 0)
@@ -76,7 +81,7 @@ class NewTaskTest(unittest.TestCase):
             self.assertEqual(file.read(), "precious")
         self.assertEqual(self.run_it("--force", "mine").returncode, 0)
         with open(path, encoding="utf-8") as file:
-            self.assertIn("RIVULET_TASK(Mine)", file.read())
+            self.assertIn("RIVULET_TASK(MineTask)", file.read())
 
     def test_help_and_version(self):
         self.assertIn("usage: rivulet-new-task", self.run_it("--help").stdout)

@@ -21,6 +21,11 @@ POISON = """
 #include <unistd.h>
 #include "queuereader/task.h"
 struct Poison : rivulet::Task {
+  explicit Poison(rivulet::TaskArgs& args) : at(args.Text("at")) { Misbehave("made"); }
+  void Misbehave(const std::string& where) const {
+    if (at == where + ":abort") std::abort();
+    if (at == where + ":hang") for (;;) pause();
+  }
   rivulet::Outcome Run(const rivulet::Message& message, rivulet::Context&) override {
     const auto what = message.Text("do").value_or("");
     if (what == "throw") throw std::runtime_error("thrown");
@@ -30,11 +35,12 @@ struct Poison : rivulet::Task {
     if (what == "take") std::vector<char>(std::size_t{1} << 30, 'x').swap(taken);
     if (what == "close") for (int fd = 0; fd < 3; ++fd) close(fd);
     if (what == "exit") std::exit(0);
+    if (what == "leave" && chdir("/") != 0) std::abort();
     ++count;
     sum += static_cast<long>(message.Number("n").value_or(0));
     return rivulet::Outcome::Done();
   }
-  std::string Save() const override { return std::to_string(count) + " " + std::to_string(sum); }
+  std::string Save() const override { Misbehave("saved"); return std::to_string(count) + " " + std::to_string(sum); }
   rivulet::Status Load(std::string_view saved) override {
     const std::string text(saved);
     count = std::stol(text);
@@ -42,9 +48,11 @@ struct Poison : rivulet::Task {
     return {};
   }
   void Summarize(rivulet::Summary& summary) const override {
+    Misbehave("shown");
     summary.Count("count", static_cast<std::uint64_t>(count));
     summary.Count("sum", static_cast<std::uint64_t>(sum));
   }
+  std::string at;  // what it does besides Run(), and how: made:abort
   long count = 0;
   long sum = 0;
   std::vector<char> taken;
@@ -155,7 +163,7 @@ class ReaderCrashes(unittest.TestCase):
 
     def test_an_exit_in_a_task_is_a_crash_as_well(self):
         self.put(100, {40: "exit"})
-        last = self.ends(1, r"queuereader: exit\(3\) in task poison on message \S+")
+        last = self.ends(1, r"queuereader: a call of exit\(\) in task poison on message \S+")
         self.check_all_done_but(json.loads(last.stdout().splitlines()[-1]), 100, {40: "exit"})
 
     def test_a_hang_ends_the_reader_with_1_and_costs_its_message_a_try(self):
@@ -163,6 +171,64 @@ class ReaderCrashes(unittest.TestCase):
         last = self.ends(1, r"no answer within \S+ \(--task-timeout\), with .+ in hand",
                          "--task-timeout=400ms")
         self.check_all_done_but(json.loads(last.stdout().splitlines()[-1]), 100, {40: "loop"})
+
+    def test_lines_of_a_file_that_hang_are_charged_over_restarts_until_they_are_given_up(self):
+        path = os.path.join(self.folder, "lines")
+        poison = {40: "loop", 41: "loop"}
+        with open(path, "w") as file:
+            for n in range(100):
+                file.write(json.dumps({"n": n, **({"do": poison[n]} if n in poison else {})}) + "\n")
+        for starts in range(1, 9):
+            reader = Daemon("queuereader", "--source=file:" + path, "--task=" + self.plugin,
+                            "--failed-message-dir=" + os.path.join(self.folder, "failed"),
+                            "--checkpoint-dir=" + os.path.join(self.folder, "state"),
+                            "--max-tries=2", "--requeue-delay=0s", "--max-backoff=0s",
+                            "--task-timeout=200ms", "--summary", "--summary-format=json", listens=False)
+            self.addCleanup(reader.kill)
+            status = reader.wait(20)
+            if starts > 1:
+                self.assertRegex(reader.stderr(), "ended by a hang in task poison, with .* byte .* in hand")
+            if status == 0:
+                break
+            self.assertEqual(status, 1, reader.stderr())
+        self.assertEqual(starts, 5)  # two tries each
+        self.assertEqual(json.loads(reader.stdout().splitlines()[-1])["tasks"][0]["summary"],
+                         {"count": 98, "sum": sum(range(100)) - 81})
+        set_aside = []
+        for folder, _, names in os.walk(os.path.join(self.folder, "failed")):
+            for name in names:
+                with open(os.path.join(folder, name)) as file:
+                    message = json.load(file)
+                set_aside.append((message["data"]["n"], message["tries"]))
+        self.assertEqual(sorted(set_aside), [(40, 2), (41, 2)])
+
+    def over_stdin(self, at, input, *args, **kwargs):
+        return subprocess.run([harness.program_path("queuereader"), "--source=-",
+                               "--task=%s:name=poison%s" % (self.plugin, at and ",at=" + at),
+                               "--failed-message-dir=failed", "--summary-format=json", *args],
+                              input=input, capture_output=True, text=True, cwd=self.folder,
+                              timeout=30, **kwargs)
+
+    def test_calls_besides_run_are_told_when_they_end_the_process_or_hang(self):
+        for at, status, says in (
+                ("made:abort", -signal.SIGABRT, "SIGABRT in task poison while it was made"),
+                ("saved:abort", -signal.SIGABRT, "SIGABRT in task poison while its state was saved"),
+                ("shown:abort", -signal.SIGABRT, "SIGABRT in task poison while its summary was made"),
+                ("saved:hang", 1, r"no answer within \S+ \(--task-timeout\) while its state was"),
+                ("shown:hang", 1, r"no answer within \S+ \(--task-timeout\) while its summary")):
+            with self.subTest(at):
+                done = self.over_stdin(at, "{}\n", "--checkpoint-dir=state-" + at.replace(":", "-"),
+                                       "--task-timeout=300ms")
+                self.assertEqual(done.returncode, status, done.stderr)
+                self.assertRegex(done.stderr, says)
+
+    def test_a_task_that_closes_the_standard_files_or_leaves_the_folder_does_no_harm(self):
+        lines = '{"do": "close"}\n{"do": "leave"}\n'
+        done = self.over_stdin("", lines, "--checkpoint-dir=state", "--output=o=file:o")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("task poison closed standard error: it is put back", done.stderr)
+        self.assertEqual(json.loads(done.stdout)["tasks"][0]["summary"]["count"], 2)
+        self.assertTrue(os.listdir(os.path.join(self.folder, "state")))
 
 
 if __name__ == "__main__":

@@ -119,6 +119,13 @@ class PoppedQueues(ReaderCase):
                 summary = self.run_json("--source=" + queue.url(), "--task=count",
                                         "--mget-items=5", "--exit-when-empty=0s")
                 self.assertEqual((summary["finished"], summary["malformed"]), (count, 0))
+        for lease in ("0", "30s"):  # bare numbers are messages, and no frames
+            with ScriptedQueue([2, 10, 1, 7, 2, 42], framed=False) as queue:
+                done = harness.run_program("queuereader", *ReaderCase.args(
+                    self,
+                    "--source=" + queue.url(), "--task=print", "--lease=" + lease,
+                    "--exit-when-empty=0s", "--summary=false"))
+                self.assertEqual(done.stdout.split(), ["2", "10", "1", "7", "2", "42"])
 
     def test_the_next_source_is_read_when_one_fails(self):
         with ScriptedQueue() as first, ScriptedQueue([{"x": 13}]) as second:
@@ -176,7 +183,8 @@ class PoppedQueues(ReaderCase):
             connection, _ = listener.accept()
             listener.close()
             connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n1\n7\n1\n8\n5\n12")
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Format: framed\r\n"
+                               b"Content-Length: 100\r\n\r\n1\n7\n1\n8\n5\n12")
             connection.close()
 
         thread = threading.Thread(target=serve, daemon=True)

@@ -113,6 +113,36 @@ class Leases(ReaderTest):
                     self.assertTrue(self.printed(reader))
 
 
+class TwoReaders(ReaderTest):
+    def test_what_a_restarted_queue_gave_to_another_reader_is_not_run_by_the_first(self):
+        gate = self.path("gate")
+        held = """exec:while read -r m; do echo "$m" >>%s
+while ! test -e %s; do sleep 0.01; done; sleep 0.05
+echo '{"ok":true}'; done""" % (self.path("ran"), gate)
+        port = harness.free_port()
+        queue_args = ("--data-path=" + self.path("queue"), "--port=%d" % port)
+        ran = lambda: open(self.path("ran")).read().splitlines()
+        with Daemon("simplequeue", *queue_args) as queue:
+            self.put(queue, range(50))
+            with self.reader("--source=" + queue.url(), "--task=" + held) as first:
+                wait_until(lambda: os.path.exists(self.path("ran")) and len(ran()) == 1)
+                self.assertEqual(self.count(queue, "in_flight"), (50,))
+                queue.kill()
+                with Daemon("simplequeue", *queue_args) as again:
+                    with self.reader("--source=" + again.url(), "--task=print") as second:
+                        wait_until(lambda: self.count(again, "finished") == (50,))
+                        self.assertEqual(second.stop(), 0)
+                    open(gate, "w").close()
+                    # Its finish tells the first one that it holds nothing any more, while another
+                    # message runs.
+                    self.put(again, range(50, 60))
+                    wait_until(lambda: self.count(again, "finished") == (60,))
+                    self.assertEqual(first.stop(), 0)
+                    firsts = [json.loads(message)["n"] for message in ran()]
+                    self.assertLess(len([n for n in firsts if n < 50]), 10)
+                    self.assertEqual(sorted({*firsts, *self.printed(second)}), list(range(60)))
+
+
 class Away(ReaderTest):
     def test_the_other_queue_is_read_while_one_is_away_and_both_when_it_is_back(self):
         port = harness.free_port()

@@ -133,8 +133,11 @@ class Batches(unittest.TestCase):
         with Daemon("simplequeue") as queue:
             framed = b"3\na\nb\n2\n\0\n\n"
             self.assertEqual(post(queue.url("/mput?format=framed"), framed).status, 200)
-            self.assertEqual(get(queue.url("/mget?items=9&format=framed")).body, framed)
-            self.assertEqual(get(queue.url("/mget?items=9&format=framed")).body, b"")
+            answer = get(queue.url("/mget?items=9&format=framed"))
+            self.assertEqual((answer.body, answer.header("X-Format")), (framed, "framed"))
+            answer = get(queue.url("/mget?items=9&format=framed"))
+            self.assertEqual((answer.body, answer.header("X-Format")), (b"", "framed"))
+            self.assertIsNone(get(queue.url("/mget?items=9")).header("X-Format"))
 
     def test_an_empty_frame_is_refused_and_all_of_its_batch(self):
         with Daemon("simplequeue") as queue:

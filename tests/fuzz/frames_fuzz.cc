@@ -72,16 +72,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     cut(answer.substr(used), 3, &others);
     Require(some.size() + others.size() == messages.size());
   }
-  for (const bool whole : {false, true}) {
-    std::vector<Delivery> popped;
-    const std::size_t used = rivulet::CutPopped(answer, 3, whole, &popped);
-    CheckBounds(answer, popped);
-    Require(whole ? used == answer.size() : used <= answer.size());
+  for (const bool framed : {false, true}) {
+    for (const bool whole : {false, true}) {
+      std::vector<Delivery> popped;
+      const std::size_t used = rivulet::CutPopped(answer, 3, framed, whole, &popped);
+      CheckBounds(answer, popped);
+      Require(whole || !framed ? used == answer.size() : used <= answer.size());
+    }
   }
-  std::vector<std::string_view> stale;
-  if (rivulet::ReadReceiptAnswer(answer, "finished", &stale)) {
-    for (const std::string_view receipt : stale) {
-      Require(!receipt.empty() && receipt.find('\n') == std::string_view::npos);
+  std::vector<rivulet::MissedReceipt> missed;
+  if (rivulet::ReadReceiptAnswer(answer, "finished", &missed)) {
+    for (const auto& [receipt, why] : missed) {
+      Require(!receipt.empty() && receipt.find_first_of(" \n") == std::string_view::npos);
+      Require(why.find('\n') == std::string_view::npos);
     }
   }
   Require(rivulet::ReadIncarnation(answer, 0) != 0 || answer == "lasting");

@@ -17,7 +17,7 @@ from history import make_random
 from programs import folder
 from shim import Fault
 
-from harness import START_TIMEOUT, get, post  # after programs, which knows where it is
+from harness import START_TIMEOUT, get, post, wait_until  # after programs, which knows where it is
 
 # Which of these calls at most is one to be killed at: a reader writes its checkpoints.
 POINTS = {"write": 4, "sync": 4, "create": 3, "rename": 4}
@@ -175,6 +175,8 @@ def judge(found, base, queue, reader, feeder, again):
     for end in ends:
         tasks = run_to_the_end(found, reader, "--exit-when-empty=200ms")
         expect(found, end, tasks, feeder.count)
+    if again:
+        check_awaited(found, reader)
     left = get(queue.url("/stats?format=json")).json()["queues"]["default"]
     if any(left[state] for state in ("depth", "in_flight", "deferred")) or left["dead"] != feeder.malformed:
         found.wrong("queue", "%r, where %d were malformed" % (left, feeder.malformed))
@@ -190,6 +192,24 @@ def judge(found, base, queue, reader, feeder, again):
     found.missing = max(0, found.sent - found.arrived)
     found.duplicates = max(0, found.arrived - found.sent)
     found.seconds = time.monotonic() - found.began
+
+
+def check_awaited(found, reader):
+    """The queue is empty: no message is to come again, and none may be waited for."""
+    reader.listens = True
+    daemon = reader.start("--http-address=127.0.0.1:0")
+    ledger = {}
+    try:
+        def all_told():
+            ledger.update(get(daemon.url("/stats?format=json")).json())
+            return not any(ledger[state] for state in ("in_hand", "decided", "covered", "settling"))
+        wait_until(all_told, what="the reader's idleness")
+        if ledger["awaited"]:
+            found.wrong("awaited", "%d of an empty queue" % ledger["awaited"])
+    except (AssertionError, KeyError) as error:
+        found.wrong("awaited", "%r %r" % (error, ledger))
+    reader.listens = False
+    reader.kill()
 
 
 def run_to_the_end(found, reader, *options):

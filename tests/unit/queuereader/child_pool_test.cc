@@ -2,9 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "queuereader/task_unusable.h"
 #include "tests/unit/queuereader/child_support.h"
 
 using namespace rivulet;
@@ -180,17 +182,46 @@ TEST_CASE("child pool: an end between two runs costs nothing") {
   CHECK(f.pool->stats().crashes == 0);
 }
 
-TEST_CASE(
-    "child pool: a child that cannot live costs a try a start, and in the end all that is left") {
-  Fixture f("exit 127");
-  const std::string why = "failed: exited with 127 before it answered";
-  CHECK(f.Run({"a", "b"}) == Strings{why, why});
-  CHECK(f.pool->stats().starts == 2);
-  CHECK(f.Run(Strings(50, "c")) == Strings(50, why));
+TEST_CASE("child pool: a program that cannot live makes the task unusable, and charges nobody") {
+  Fixture f("exit 1");
+  CHECK_THROWS_WITH_AS(
+      f.Run({"a", "b"}),
+      "exited with 1 before it answered, as 10 times in a row: it has never answered",
+      TaskUnusable);
   CHECK(f.pool->stats().starts == kMaxDeadStarts);
   f.config.child.argv = {"/no/such/program"};
   f.pool.reset();
-  CHECK(f.Run({"a"}) == Strings{"failed: cannot run /no/such/program: No such file or directory"});
+  CHECK_THROWS_AS(f.Run({"a"}), TaskUnusable);
+  for (const char* none : {"exec no-such-program 2>/dev/null", "exec /tmp 2>/dev/null"}) {
+    Fixture at_once(none);
+    CHECK_THROWS_AS(at_once.Run({"a"}), TaskUnusable);
+    CHECK(at_once.pool->stats().starts == 1);
+  }
+}
+
+TEST_CASE("child pool: a message that its child has read costs a try, also the first one") {
+  Fixture f(kMortal);
+  CHECK(f.Run({"die"}) == Strings{"failed: exited with 3 before it answered"});
+  CHECK(f.Run({"a"}) == Strings{"done"});
+  Fixture all_die("while read -r m; do exit 3; done");
+  CHECK(all_die.Run(Strings(9, "a")) == Strings(9, "failed: exited with 3 before it answered"));
+  CHECK_THROWS_AS(all_die.Run({"a", "b"}), TaskUnusable);
+}
+
+TEST_CASE("child pool: starts that fail charge nobody until there were too many in a row") {
+  char folder[] = "/tmp/rivulet_pool_XXXXXX";
+  REQUIRE(mkdtemp(folder) != nullptr);
+  // Answers once; then three times not at all.
+  Fixture f("cd " + std::string(folder) + R"( 2>&- || exit 5; n=$(ls | wc -l); touch $n
+      [ $n -ge 1 ] && [ $n -le 3 ] && exit 1
+      read -r m; echo ok; read -r m; [ $m = die ] && exit 3; echo ok)");
+  CHECK(f.Run({"a", "die", "b", "c"}) ==
+        Strings{"done", "failed: exited with 3 before it answered", "done", "done"});
+  CHECK(f.pool->stats().starts == 5);
+  std::filesystem::remove_all(folder);
+  // It has answered once, so that this is no wrong command.
+  f.pool->End(0s);
+  CHECK(f.Run({"a", "b"})[1].starts_with("failed: exited with 5"));
 }
 
 TEST_CASE("child pool: a stop does not wait for the next start") {
@@ -198,7 +229,7 @@ TEST_CASE("child pool: a stop does not wait for the next start") {
   f.config.restart = {1h, 1h};
   f.config.seed = 1;
   f.config.stop_requested = [] { return true; };
-  CHECK(f.Run({"a", "b"}).size() == 2);  // it would not return
+  CHECK_THROWS_AS(f.Run({"a", "b"}), TaskUnusable);  // it would not return
 }
 
 TEST_CASE("child pool: more than both pipes hold goes through") {

@@ -75,6 +75,22 @@ TEST_CASE("child process: it answers through its pipes, which do not block us") 
   CHECK(child->End(10s) == "exited with 0");
 }
 
+TEST_CASE("child process: all are killed with what they have started, and can be ended as ever") {
+  auto child = Started(Shell("sleep 1000 & echo $!; wait"));
+  std::string line;
+  while (line.empty() || line.back() != '\n') {
+    pollfd ready{child->output(), POLLIN, 0};
+    REQUIRE(poll(&ready, 1, 10'000) == 1);
+    char byte = 0;
+    REQUIRE(read(child->output(), &byte, 1) == 1);
+    line += byte;
+  }
+  KillAllChildren();
+  CHECK(child->End(10s) == "was killed by SIGKILL");
+  for (int i = 0; i < 1000 && !IsGone(std::stoi(line)); ++i) std::this_thread::sleep_for(1ms);
+  CHECK(IsGone(std::stoi(line)));
+}
+
 TEST_CASE("child process: a program that cannot be run is told at the start") {
   const auto child = ChildProcess::Start({{"/no/such/program"}, "exec:x", -1, false, 0});
   REQUIRE(!child.ok());

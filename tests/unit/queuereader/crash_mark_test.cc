@@ -137,7 +137,7 @@ TEST_CASE("crash mark: a stack that overflows is told, on a stack of its own") {
   CHECK(ended.error.starts_with("my_reader: SIGSEGV in task t on message m\n"));
 }
 
-TEST_CASE("crash mark: an exit(3) in a task is a crash, and no success") {
+TEST_CASE("crash mark: an exit() in a task is a crash, and no success") {
   for (const int status : {0, 7}) {
     Folder folder;
     const Ended ended = InProcess(folder.mark(), [status](CrashMark& mark) {
@@ -146,7 +146,7 @@ TEST_CASE("crash mark: an exit(3) in a task is a crash, and no success") {
     });
     CHECK(WIFEXITED(ended.status));
     CHECK(WEXITSTATUS(ended.status) == (status == 0 ? 1 : status));
-    CHECK(ended.error == "my_reader: exit(3) in task t on message m\n");
+    CHECK(ended.error == "my_reader: a call of exit() in task t on message m\n");
     REQUIRE(Found(folder.mark()));
   }
 }
@@ -201,6 +201,26 @@ TEST_CASE("crash mark: no message is to blame for what did not happen while it w
   CHECK_FALSE(Found(folder.mark()));
 }
 
+TEST_CASE(
+    "crash mark: a crash in a call besides is told, whichever thread calls, and kept by none") {
+  Folder folder;
+  const Ended ended = InProcess(folder.mark(), [](CrashMark& mark) {
+    std::thread([&mark] { mark.WatchThisThread("my_reader"); }).join();
+    mark.EnterCall("t", "its state was saved");
+    raise(SIGABRT);
+  });
+  CHECK(WTERMSIG(ended.status) == SIGABRT);
+  CHECK(ended.error == "my_reader: SIGABRT in task t while its state was saved\n");
+  CHECK_FALSE(Found(folder.mark()));
+  const FakeClock clock;
+  auto mark = CrashMark::Open(clock, "");
+  REQUIRE(mark.ok());
+  (*mark)->EnterCall("t", "its state was saved");
+  CHECK((*mark)->current()->Place() == "while its state was saved");
+  (*mark)->Enter("t", "m");
+  CHECK((*mark)->current()->Place() == "on m");
+}
+
 TEST_CASE("crash mark: what was found is there until a process watches, and no longer") {
   Folder folder;
   InProcess(folder.mark(), [](CrashMark& mark) {
@@ -218,6 +238,42 @@ TEST_CASE("crash mark: what was found is there until a process watches, and no l
       InProcess(folder.mark(), [](CrashMark& mark) { _exit(mark.found() ? 0 : 98); });
   CHECK(next.status == 0);
   CHECK_FALSE(Found(folder.mark()));
+}
+
+TEST_CASE("crash mark: a hang is found by the next start, though the process ends in order") {
+  Folder folder;
+  const Ended ended = InProcess(folder.mark(), [](CrashMark& mark) {
+    mark.Hung("nothing in hand");
+    mark.Enter("t", "m");
+    mark.Hung("a hang");
+    mark.Leave();
+  });
+  CHECK(ended.status == 0);
+  CHECK(ended.error.empty());
+  const auto found = Found(folder.mark());
+  REQUIRE(found);
+  CHECK(found->task == "t");
+  CHECK(found->message == "m");
+  CHECK(found->how == "a hang");
+}
+
+TEST_CASE("crash mark: a message is named by its origin and its number there") {
+  const FakeClock clock;
+  auto mark = CrashMark::Open(clock, "");
+  REQUIRE(mark.ok());
+  using Kind = MessageName::Kind;
+  const auto named = [&](const MessageName& name) {
+    (*mark)->Enter("t", name, clock.Now());
+    return (*mark)->current()->message;
+  };
+  const std::uint64_t most = ~std::uint64_t{0};
+  CHECK(named({"a queue", Kind::kPlain, 7, 7}) == "a queue");
+  CHECK(named({"a queue", Kind::kLeased, 7, 0}) == "a queue message 7");
+  CHECK(named({"a queue", Kind::kLeased, 7, 0xab}) == "a queue message 7-ab");
+  CHECK(named({"a file", Kind::kLine, most, 1}) == "a file byte 18446744073709551615");
+  CHECK(named({std::string(990, 'o'), Kind::kLeased, most, most}) ==
+        std::string(936, 'o') + " message 18446744073709551615-ffffffffffffffff");
+  CHECK(named({}).empty());
 }
 
 TEST_CASE("crash mark: names are cut, and control bytes replaced") {

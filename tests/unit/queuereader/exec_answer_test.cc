@@ -148,30 +148,31 @@ TEST_CASE(
 TEST_CASE("exec state: what a new program is given is the state and what was answered since") {
   ExecState state;
   CHECK(state.Encode().empty());
-  CHECK(state.Replay().empty());
+  CHECK(state.Replay(state.messages(), state.has_state()).empty());
   state.Asked("1\n");
   state.Asked("2\n");
   state.Answered();
   state.Ended();
   state.Asked("3\n");
   state.Answered();
-  CHECK(state.Replay() == "1\n3\n");
-  state.Saved("{\"sum\":4}");
+  CHECK(state.Replay(state.messages(), state.has_state()) == "1\n3\n");
+  state.Saved("{\"sum\":4}", state.messages());
   CHECK(state.messages() == 0);
   state.Asked("4\n");
   state.Answered();
-  CHECK(state.Replay() == "{\"_load_\":{\"sum\":4}}\n4\n");
+  CHECK(state.Replay(state.messages(), state.has_state()) == "{\"_load_\":{\"sum\":4}}\n4\n");
 
   ExecState again;
   REQUIRE(again.Decode(state.Encode()).ok());
-  CHECK(again.Replay() == state.Replay());
+  CHECK(again.Replay(again.messages(), again.has_state()) ==
+        state.Replay(state.messages(), state.has_state()));
   CHECK(again.messages() == 1);
   ExecState unsaved;
   unsaved.Asked("5\n");
   unsaved.Answered();
   ExecState unsaved_again;
   REQUIRE(unsaved_again.Decode(unsaved.Encode()).ok());
-  CHECK(unsaved_again.Replay() == "5\n");
+  CHECK(unsaved_again.Replay(unsaved_again.messages(), unsaved_again.has_state()) == "5\n");
   CHECK(!ExecState().Decode("another format").ok());
   CHECK(!ExecState().Decode(state.Encode() + "torn").ok());
 }
@@ -187,7 +188,7 @@ TEST_CASE("exec state: after 1,000 messages or 1 MiB it is to be saved") {
   CHECK(!state.is_long());
   state.Answered();
   CHECK(state.is_long());
-  state.Saved("1");
+  state.Saved("1", state.messages());
   CHECK(!state.is_long());
   state.Asked(std::string((1 << 20) - 1, ' ') + "\n");
   state.Answered();

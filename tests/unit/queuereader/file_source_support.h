@@ -29,7 +29,7 @@ struct FileSourceFixture {
     return (folder / name).string();
   }
   void Open(const Strings& paths) {
-    auto opened = OpenFileSource(loop, clock, paths);
+    auto opened = OpenFileSource(loop, clock, paths, unfinished);
     REQUIRE(opened.ok());
     source = std::move(*opened);
     source->Listen({.fetched =
@@ -42,7 +42,8 @@ struct FileSourceFixture {
                           CHECK(how == Settled::kDone);
                           settled.push_back(token);
                         },
-                    .lost = {}});
+                    .lost = {},
+                    .doubted = {}});
   }
   /// The same files again, by another process that takes `saved` up.
   void Reopen(const Strings& paths, const std::string& saved) {
@@ -93,6 +94,7 @@ struct FileSourceFixture {
   EventLoop loop;
   FakeClock clock;
   std::filesystem::path folder;
+  UnfinishedLine unfinished = UnfinishedLine::kRun;
   std::unique_ptr<Source> source;
   Batch batch;
   bool answered = false;

@@ -192,3 +192,41 @@ TEST_CASE("file source: it is drained at any time, and leases nothing") {
   CHECK_FALSE(f.source->leases());
   CHECK_FALSE(f.source->keeps_requeued());
 }
+
+TEST_CASE("file source: a last line without a newline is left, and read when it is whole") {
+  FileSourceFixture f;
+  f.unfinished = rivulet::UnfinishedLine::kLeave;
+  const Strings paths{f.Write("a", "1\n2"), f.Write("b", "3\n4\n{\"x\":1")};
+  f.Open(paths);
+  // The file before another will not be looked at again.
+  CHECK(f.All() == Strings{"1", "2", "3", "4"});
+  CHECK(f.batch.state == Batch::State::kEnded);
+  std::string saved = f.source->Save();
+  f.Reopen(paths, saved);
+  CHECK(f.All() == Strings{});
+  saved = f.source->Save();
+  f.Write("b", "3\n4\n{\"x\":10}\n5\n");
+  f.Reopen(paths, saved);
+  CHECK(f.All() == Strings{"{\"x\":10}", "5"});
+}
+
+TEST_CASE("file source: what has no next run, or is written as a whole, is read to its last byte") {
+  FileSourceFixture f;
+  f.unfinished = rivulet::UnfinishedLine::kLeave;
+  f.Open({f.Write("a", Gzip("1\n2"))});
+  CHECK(f.All() == Strings{"1", "2"});
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  REQUIRE(write(ends[1], "1\n2", 3) == 3);
+  close(ends[1]);
+  f.Open({"/dev/fd/" + std::to_string(ends[0])});
+  CHECK(f.All() == Strings{"1", "2"});
+  close(ends[0]);
+}
+
+TEST_CASE("file source: the place of a reader of queues is refused, and says so") {
+  FileSourceFixture f;
+  f.Open({f.Write("a", "1\n")});
+  const rivulet::Status status = f.source->Load("queues");
+  CHECK(status.message().starts_with("it is of a reader of queues"));
+}

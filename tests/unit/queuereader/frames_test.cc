@@ -10,7 +10,7 @@ using rivulet::CutLeases;
 using rivulet::CutLines;
 using rivulet::CutPopped;
 using rivulet::Delivery;
-using rivulet::LooksFramed;
+using rivulet::MissedReceipt;
 using rivulet::ReadIncarnation;
 using rivulet::ReadReceipt;
 using rivulet::ReadReceiptAnswer;
@@ -55,9 +55,11 @@ TEST_CASE("frames: what is no frame is left") {
   }
 }
 
-TEST_CASE("frames: lines of JSON do not look framed") {
-  CHECK_FALSE(LooksFramed("{\"a\":1}\n{\"a\":2}\n"));
-  CHECK(LooksFramed("7\n{\"a\":1}\n"));
+TEST_CASE("frames: bare numbers of a queue that frames nothing are messages, each of them") {
+  const std::string text = "2\n10\n1\n7\n42";
+  std::vector<Delivery> cut;
+  CHECK(CutPopped(text, 0, false, true, &cut) == text.size());
+  CHECK(Bodies(text, cut) == std::vector<std::string>{"2", "10", "1", "7", "42"});
 }
 
 TEST_CASE("frames: lines are cut with and without a last newline, empty ones skipped") {
@@ -110,16 +112,18 @@ TEST_CASE("frames: what is no lease is left") {
 
 TEST_CASE("frames: what left its queue is a message, even what is no frame in a whole answer") {
   std::vector<Delivery> cut;
-  CHECK(CutPopped("1\na\n9\nbc", 0, false, &cut) == 4);
+  CHECK(CutPopped("1\na\n9\nbc", 0, true, false, &cut) == 4);
   CHECK(cut.size() == 1);
   cut.clear();
   const std::string text = "1\na\n9\nbc";
-  CHECK(CutPopped(text, 0, true, &cut) == text.size());
+  CHECK(CutPopped(text, 0, true, true, &cut) == text.size());
   CHECK(Bodies(text, cut) == std::vector<std::string>{"a", "9\nbc"});
 }
 
 TEST_CASE("frames: the incarnation is nought where numbers last, and else never") {
   CHECK(ReadIncarnation("lasting", 7) == 0);
+  CHECK(ReadIncarnation("lasting 8000000000000001", 7) == 0x8000'0000'0000'0001);
+  CHECK(ReadIncarnation("lasting 80000000000000", 7) == 0);
   CHECK(ReadIncarnation("of 00000000", 7) == 0x1'0000'0000);
   CHECK(ReadIncarnation("of 9f02c1ab", 7) == 0x1'9f02'c1ab);
   CHECK(ReadIncarnation("", 0x9f02c1ab) == 0x1'9f02'c1ab);
@@ -128,11 +132,16 @@ TEST_CASE("frames: the incarnation is nought where numbers last, and else never"
 }
 
 TEST_CASE("frames: an answer about receipts tells those that no longer hold") {
-  std::vector<std::string_view> stale;
+  std::vector<MissedReceipt> stale;
   CHECK(ReadReceiptAnswer("finished 2\n", "finished", &stale));
   CHECK(stale.empty());
   CHECK(ReadReceiptAnswer("finished 1\n1-1-1-0a0b0c0d\n1-2-1-0a0b0c0d\n", "finished", &stale));
-  CHECK(stale == std::vector<std::string_view>{"1-1-1-0a0b0c0d", "1-2-1-0a0b0c0d"});
+  CHECK(stale == std::vector<MissedReceipt>{{"1-1-1-0a0b0c0d", ""}, {"1-2-1-0a0b0c0d", ""}});
+  stale.clear();
+  CHECK(ReadReceiptAnswer("finished 0\n1-1-1-0a0b0c0d gone\n1-2-1-0a0b0c0d some other thing\n\n",
+                          "finished", &stale));
+  CHECK(stale == std::vector<MissedReceipt>{{"1-1-1-0a0b0c0d", "gone"},
+                                            {"1-2-1-0a0b0c0d", "some other thing"}});
   for (const char* text :
        {"", "finished", "finished \n", "finished x\n", "finished 1", "touched 1\n"}) {
     CAPTURE(text);

@@ -40,7 +40,8 @@ class QuietSource final : public Source {
   void Fetch() override {}
   bool CancelFetch() override { return true; }
   void Settle(std::vector<Settlement>) override {}
-  void Touch(std::uint32_t, std::vector<std::string>) override {}
+  void Touch(std::uint32_t, std::vector<std::string>,
+             std::function<void(const rivulet::Status&)>) override {}
   void AskDrained(std::function<void(bool)>) override {}
   bool leases() const override { return true; }
   Duration lease() const override { return seconds(30); }

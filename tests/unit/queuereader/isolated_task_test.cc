@@ -46,6 +46,8 @@ class Sum : public Task {
       return Outcome::Failed("after all");
     }
     if (what == "store") Visit(context);
+    if (what == "count wrongly") context.Count("no name");
+    if (what == "emit beyond") context.EmitFor(1, "alerts", "x");
     sum_ += static_cast<std::uint64_t>(message.Number("n").value_or(0));
     context.Count("summed");
     return Outcome::Done();
@@ -234,6 +236,15 @@ TEST_CASE_FIXTURE(Fixture, "isolated task: each end of the child costs one messa
   // What the new children ran again was not emitted nor counted again.
   CHECK(context.emitted.size() == 1);
   CHECK(context.counted == 4);
+}
+
+TEST_CASE_FIXTURE(Fixture, "isolated task: what Count() and EmitFor() refuse fails in the run") {
+  Make("sum");
+  Run(R"({"n":1,"do":"count wrongly"})");
+  CHECK(outcomes[0].why().find("counter 'no name' must be") != std::string::npos);
+  Run(R"({"n":1,"do":"emit beyond"})");
+  CHECK(outcomes[0].why().find("place 1 must be one of") != std::string::npos);
+  CHECK(task->Save().empty());
 }
 
 TEST_CASE_FIXTURE(Fixture, "isolated task: a task without state begins anew after a crash") {

@@ -58,10 +58,12 @@ TEST_CASE("ledger: what was decided is told after a restart, what was not is not
   Ledger after(2);
   REQUIRE(after.Load(before.Save(kNames), kNames).ok());
   CHECK(after.counts().in_hand == 0);
-  CHECK(after.counts().covered == 3);
-  CHECK(after.counts().awaited == 2);
+  CHECK(after.counts().covered == 5);
+  CHECK(after.counts().awaited == 0);
   auto taken = TakeAll(after);
-  REQUIRE(taken.size() == 3);
+  REQUIRE(taken.size() == 5);
+  CHECK(taken["awaited"].fate == Fate::kFinish);
+  CHECK(taken["lost"].fate == Fate::kFinish);
   CHECK(taken["settling"].fate == Fate::kBury);
   CHECK(taken["settling"].origin == 1);
   CHECK(taken["decided"].fate == Fate::kFinish);
@@ -98,6 +100,38 @@ TEST_CASE("ledger: origins are known by name after a restart, and others' messag
   CHECK(Knows(moved, 3, 2));
 }
 
+TEST_CASE("ledger: of others' messages it is told how many were decided, and how many awaited") {
+  Ledger before(1);
+  Fill(before);
+  std::vector<Ledger::Dropped> dropped;
+  Ledger after(2);
+  REQUIRE(after.Load(before.Save(kNames), {"b"}, &dropped).ok());
+  REQUIRE(dropped.size() == 1);
+  CHECK(dropped[0].origin == "a");
+  CHECK(dropped[0].decisions == 2);  // decided, lost
+  CHECK(dropped[0].awaited == 1);
+  dropped.clear();
+  REQUIRE(after.Load(before.Save(kNames), {"b", "a"}, &dropped).ok());
+  CHECK(dropped.empty());
+}
+
+TEST_CASE("ledger: what is awaited is bounded by its bytes too, the oldest are forgotten") {
+  Ledger ledger(1, 100, 25);
+  for (std::uint64_t id = 1; id <= 4; ++id) {
+    const auto token = Receive(ledger, id, "r" + std::to_string(id));
+    ledger.Decide(token, {Fate::kRequeue, kWall, id < 4 ? std::string(10, 'b') : "", 0});
+    ledger.Cover(id);
+    static_cast<void>(TakeAll(ledger));
+    ledger.OnSettled(token, Settled::kStale);
+  }
+  CHECK(ledger.counts().awaited == 3);
+  CHECK(ledger.counts().forgotten == 1);
+  CHECK_FALSE(Knows(ledger, 1));
+  for (std::uint64_t id = 2; id <= 4; ++id) CHECK(Knows(ledger, id));
+  // Those that came again have left room.
+  CHECK(ledger.counts().awaited == 0);
+}
+
 TEST_CASE("ledger: an empty one is saved and loaded too") {
   Ledger before(1);
   Ledger after(2);
@@ -111,7 +145,7 @@ TEST_CASE("ledger: saved twice over it stays the same") {
   const std::string saved = before.Save(kNames);
   Ledger after(2);
   REQUIRE(after.Load(saved, kNames).ok());
-  CHECK(after.Save(kNames).size() == saved.size());
+  CHECK(after.counts().covered == 5);
   Ledger third(3);
   REQUIRE(third.Load(after.Save(kNames), kNames).ok());
   CHECK(Knows(third, 6));

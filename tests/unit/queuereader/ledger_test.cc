@@ -59,8 +59,14 @@ struct Desk {
   }
   std::set<std::string> Touched(MonoTime deadline = MonoTime::max()) {
     std::set<std::string> receipts;
-    ledger.TouchBefore(deadline, kNow + 20 * kSecond,
-                       [&](std::uint32_t, std::string_view receipt) { receipts.emplace(receipt); });
+    std::vector<std::pair<Ledger::Token, std::string>> touched;
+    ledger.TouchBefore(deadline, [&](Ledger::Token token, std::uint32_t, std::string_view receipt) {
+      touched.emplace_back(token, receipt);
+    });
+    for (const auto& [token, receipt] : touched) {
+      receipts.insert(receipt);
+      ledger.Touched(token, receipt, kNow + 20 * kSecond, ledger.doubts());
+    }
     return receipts;
   }
   bool MayRun(Ledger::Token token) const { return ledger.MayRun(token, kNow); }
@@ -216,13 +222,63 @@ TEST_CASE("ledger: an awaited one is settled when it comes again, and not run") 
 
 TEST_CASE("ledger: other bytes, another number, origin or incarnation are another message") {
   Desk desk;
-  desk.Awaited(1, "r1");
+  desk.Covered(1, "r1");
   CHECK_FALSE(desk.Receive(1, "r2", "y").known);
   CHECK_FALSE(desk.Receive(1, "r3", "").known);
   CHECK_FALSE(desk.Receive(2, "r4").known);
   CHECK_FALSE(desk.Receive(1, "r5", "x", 1).known);
   CHECK_FALSE(desk.Receive(1, "r6", "x", 0, 9).known);
   CHECK(desk.Receive(1, "r7").known);
+}
+
+TEST_CASE("ledger: one that comes with other bytes is not awaited with the old ones any more") {
+  Desk desk;
+  const auto settling = desk.Settling(1, "r1");
+  desk.Awaited(2, "r2");
+  CHECK_FALSE(desk.Receive(3, "r3", "y").known);
+  CHECK_FALSE(desk.Receive(2, "r4", "x", 1).known);
+  CHECK(desk.ledger.counts().awaited == 1);
+  CHECK_FALSE(desk.Receive(2, "r5", "y").known);
+  CHECK(desk.ledger.counts().awaited == 0);
+  // What the queue is being told of it has an answer, and is not awaited after that.
+  CHECK_FALSE(desk.Receive(1, "r6", "y").known);
+  desk.ledger.OnSettled(settling, Settled::kStale);
+  CHECK(desk.ledger.counts().awaited == 0);
+  CHECK_FALSE(desk.Receive(1, "r7").known);
+}
+
+TEST_CASE("ledger: one that comes back with its old bytes after all is awaited again") {
+  Desk desk;
+  const auto settling = desk.Settling(1, "r1");
+  CHECK_FALSE(desk.Receive(1, "r2", "y").known);
+  CHECK(desk.Receive(1, "r3").known);
+  CHECK(desk.Taken().empty());
+  desk.ledger.OnSettled(settling, Settled::kStale);
+  CHECK(desk.Taken() == Receipts{"r3"});
+  desk.ledger.OnSettled(settling, Settled::kStale);
+  CHECK(desk.ledger.counts().awaited == 1);
+}
+
+TEST_CASE("ledger: one that is finished is not awaited with other bytes, one put back may be") {
+  for (const Fate fate : {Fate::kFinish, Fate::kBury, Fate::kRequeue}) {
+    Desk desk;
+    const auto newer = desk.Receive(1, "r1", "y").token;
+    desk.ledger.Decide(newer, {fate, {}, "z", 0});
+    desk.Cover();
+    CHECK(desk.Taken() == Receipts{"r1"});
+    desk.Awaited(1, "r2");
+    desk.ledger.OnSettled(newer, Settled::kDone);
+    CHECK(desk.ledger.counts().awaited == (fate == Fate::kRequeue ? 1 : 0));
+  }
+}
+
+TEST_CASE("ledger: no token has a low half of zero") {
+  Desk desk;
+  for (std::uint64_t id = 1; id < 100; ++id) {
+    const auto token = desk.Settling(id, "r");
+    CHECK((token & 0xffff'ffffU) != 0);
+    if (id % 3 != 0) desk.ledger.OnSettled(token, Settled::kDone);
+  }
 }
 
 TEST_CASE("ledger: what the queue refuses is gone") {
@@ -280,30 +336,32 @@ TEST_CASE("ledger: a lost one in hand that comes again may run") {
   CHECK_FALSE(desk.MayRun(token));
 }
 
-TEST_CASE("ledger: one lost while it ran is awaited once its decision is safe") {
+TEST_CASE("ledger: of one lost while it ran the queue is told once its decision is safe") {
   Desk desk;
   const auto token = desk.Fresh(1, "r1");
   desk.ledger.Lost(0, "r1");
   desk.ledger.Decide(token, {});
-  desk.Decided(2, "r2");
+  const auto other = desk.Decided(2, "r2");
   desk.ledger.Lost(0, "r2");
   CHECK(desk.ledger.counts().decided == 2);
   desk.Cover();
-  CHECK(desk.ledger.counts().awaited == 2);
-  CHECK(desk.Taken().empty());
-  CHECK(desk.Receive(2, "r3").known);
+  CHECK(desk.Taken() == Receipts{"r1", "r2"});
+  desk.ledger.OnSettled(token, Settled::kStale);
+  desk.ledger.OnSettled(other, Settled::kDone);  // the queue has it no longer
+  CHECK(desk.ledger.counts().awaited == 1);
+  CHECK(desk.Receive(1, "r3").known);
+  CHECK_FALSE(desk.Receive(2, "r4").known);
   CHECK(desk.Taken() == Receipts{"r3"});
 }
 
-TEST_CASE("ledger: a lost one that was covered is awaited; one that is settling has its answer") {
+TEST_CASE("ledger: of a lost one that was covered the queue is told, of a returned one not") {
   Desk desk;
   const auto settling = desk.Settling(1, "r1");
   desk.Covered(2, "r2");
   desk.ledger.Lost(0, "r1");
   desk.ledger.Lost(0, "r2");
   CHECK(desk.ledger.counts().settling == 1);
-  CHECK(desk.ledger.counts().awaited == 1);
-  CHECK(desk.Taken().empty());
+  CHECK(desk.Taken() == Receipts{"r2"});
   desk.ledger.OnSettled(settling, Settled::kDone);
   const auto returned = desk.Fresh(3, "r3");
   desk.ledger.Return(returned);

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -285,6 +287,26 @@ TEST_CASE("outputs: the options are declared with their names") {
   CHECK_FALSE(options.Parse(static_cast<int>(argv.size()), argv.data()).has_value());
   CHECK(values.outputs == std::vector<std::string>{"a=http://h:1/pub", "b=file:-"});
   CHECK(values.output_auth_token_file == "/t");
+}
+
+TEST_CASE("outputs: of a line that a full disk took a part of nothing stays") {
+  Fixture f;
+  const std::string path = f.folder / "out";
+  REQUIRE(f.Open({"o=file:" + path}).ok());
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const rlimit full{10, before.rlim_max};
+  const auto handler = signal(SIGXFSZ, SIG_IGN);
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &full) == 0);
+  for (const char* message : {"one", "two", "three"}) f.outputs->Emit(0, message);
+  RunUntil(f.loop, [&] { return f.outputs->stats()[0].retries > 0; });
+  const std::string cut_back = ReadAll(path);
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
+  signal(SIGXFSZ, handler);
+  CHECK(cut_back == "one\ntwo\n");
+  f.outputs->Flush();
+  RunUntil(f.loop, [&] { return f.outputs->delivered() == 3; });
+  CHECK(ReadAll(path) == "one\ntwo\nthree\n");
 }
 
 }  // namespace

@@ -85,6 +85,21 @@ TEST_CASE("queue under leases: numbers that a restart forgets have an incarnatio
   CHECK(reader.Fetch().incarnation == 0x1'9f02'c1ab);
 }
 
+TEST_CASE("queue under leases: receipts of another epoch say that the queue was restarted") {
+  EventLoop loop;
+  FakeClock clock;
+  ScriptedQueue queue(loop);
+  Listening reader(loop, clock, Config({queue.url()}));
+  queue.answer = Once(kOne);
+  reader.Fetch();
+  queue.answer = Once(kOne);
+  reader.Fetch();
+  CHECK(reader.doubted == 0);
+  queue.answer = Once("1-42-7-00000001 3 5\nhello\n");
+  reader.Fetch();
+  CHECK(reader.doubted == 1);
+}
+
 TEST_CASE("queue under leases: one that is known to lease is waited for, a quarter of the lease") {
   EventLoop loop;
   FakeClock clock;
@@ -219,11 +234,11 @@ TEST_CASE("queue under leases: a queue without leases is read as if popped, and 
   ScriptedQueue queue(loop);
   queue.answer = [](const Asked& asked) -> std::optional<Answer> {
     if (asked.target.starts_with("/put")) return Answer{200};
-    return Answer{200, "{\"a\":1}\n{\"a\":2}\n"};
+    return Answer{200, "2\n{\"a\":2}\n"};
   };
   Listening reader(loop, clock, Config({queue.url()}));
   Batch batch = reader.Fetch();
-  CHECK(Bodies(batch) == Texts{"{\"a\":1}", "{\"a\":2}"});
+  CHECK(Bodies(batch) == Texts{"2", "{\"a\":2}"});
   CHECK(batch.messages[0].receipt_size == 0);
   // What was not leased is put back, or forgotten.
   using rivulet::Fate;

@@ -32,6 +32,10 @@ auto Always(int code, const std::string& text = {}) {
   return [=](const Asked&) -> std::optional<Answer> { return Answer{code, text}; };
 }
 
+auto AlwaysFramed(const std::string& text) {
+  return [=](const Asked&) -> std::optional<Answer> { return Answer{200, text, "", "framed"}; };
+}
+
 }  // namespace
 
 TEST_CASE("popped queue: messages are asked for framed, and lines are understood too") {
@@ -42,13 +46,16 @@ TEST_CASE("popped queue: messages are asked for framed, and lines are understood
   config.queuename = "clicks";
   config.lease = std::chrono::seconds(30);  // the URL knows better
   Listening reader(loop, clock, config);
-  queue.answer = Always(200, "3\na\nb\n1\n7\n");
+  queue.answer = AlwaysFramed("3\na\nb\n1\n7\n");
   Batch batch = reader.Fetch();
   CHECK(queue.targets() == Texts{"/mget?items=5&format=framed&queue=clicks&token=t"});
   CHECK(Bodies(batch) == Texts{"a\nb", "7"});
   CHECK(batch.messages[0].receipt_size == 0);
   queue.answer = Always(200, "{\"n\":1}\n{\"n\":2}");
   CHECK(Bodies(reader.Fetch()) == Texts{"{\"n\":1}", "{\"n\":2}"});
+  // A line may be a bare number: only the header says what is framed.
+  queue.answer = Always(200, "1\n7\n2");
+  CHECK(Bodies(reader.Fetch()) == Texts{"1", "7", "2"});
   queue.answer = Always(200);
   CHECK(reader.Fetch().state == Batch::State::kEmpty);
 }
@@ -72,11 +79,11 @@ TEST_CASE("popped queue: the next one is read when one fails, and both when it i
   ScriptedQueue two(loop);
   Listening reader(loop, clock, Config({one.url(), two.url()}));
   one.answer = Always(503);
-  two.answer = Always(200, "1\n2\n");
+  two.answer = AlwaysFramed("1\n2\n");
   const Batch batch = reader.Fetch();
   CHECK(Bodies(batch) == Texts{"2"});
   CHECK(batch.messages[0].origin == 1);
-  one.answer = Always(200, "1\n1\n");
+  one.answer = AlwaysFramed("1\n1\n");
   two.answer = Always(200);
   CHECK(reader.Fetch().state == Batch::State::kEmpty);  // the first one is left alone yet
   clock.Advance(milliseconds(2));
@@ -154,4 +161,14 @@ TEST_CASE("popped queue: a question that runs is not given up, and what waits is
   CHECK(reader.source->Abandon() == Texts{"one", "two"});
   CHECK(reader.source->unsettled() == 0);
   CHECK(reader.batches.empty());
+}
+
+TEST_CASE("popped queue: a checkpoint says that it is of queues, and one of files is refused") {
+  EventLoop loop;
+  FakeClock clock;
+  ScriptedQueue queue(loop);
+  const Listening reader(loop, clock, Config({queue.url()}));
+  CHECK(reader.source->Load(reader.source->Save()).ok());
+  CHECK(reader.source->Save() == "queues");
+  CHECK(reader.source->Load("a place").message().starts_with("it is of a reader of files"));
 }

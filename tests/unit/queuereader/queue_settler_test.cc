@@ -83,7 +83,7 @@ TEST_CASE("settling: finishes go together, and more gather while a request runs"
   test.queue.answer = [](const Asked& asked) { return Hold(asked); };
   test.queue.hung[0].Send(200, "text/plain", "finished 2\n");
   test.reader.RunUntil([&] { return test.reader.source->unsettled() == 0; });
-  REQUIRE(test.queue.targets() == Texts{"/finish", "/finish"});
+  REQUIRE(test.queue.targets() == Texts{"/finish?missed=why", "/finish?missed=why"});
   CHECK(test.queue.asked[0].body == Receipt(1) + "\n" + Receipt(2) + "\n");
   CHECK(test.queue.asked[1].body == Receipt(3) + "\n" + Receipt(4) + "\n" + Receipt(5) + "\n");
   CHECK(test.reader.settled.size() == 5);
@@ -97,6 +97,45 @@ TEST_CASE("settling: receipts that no longer hold are told as stale, the others 
                          SettleAs(Fate::kFinish, 3, Receipt(3))});
   CHECK(test.reader.settled == std::map<std::uint64_t, Settled>{
                                    {1, Settled::kDone}, {2, Settled::kStale}, {3, Settled::kDone}});
+}
+
+TEST_CASE("settling: a message that is gone is done with, one that may come again is stale") {
+  Settling test;
+  test.queue.answer = [](const Asked& asked) -> std::optional<Answer> {
+    const std::string verb = asked.target.substr(1, asked.target.find('?') - 1);
+    const std::string past = verb == "bury" ? "buried" : verb + (verb == "finish" ? "ed" : "d");
+    // By number: 1x gone, 2x dead, 3x stale, 4x without a word, 5x held.
+    std::string lines;
+    for (const int tens : {10, 20, 30, 40}) {
+      const std::string receipt = Receipt(tens + (verb == "finish" ? 1 : verb == "bury" ? 2 : 3));
+      lines += receipt + (tens == 10 ? " gone" : tens == 20 ? " dead" : tens == 30 ? " stale" : "");
+      lines += '\n';
+    }
+    return Answer{200, past + " 1\n" + lines};
+  };
+  std::vector<Settlement> all;
+  for (const int tens : {10, 20, 30, 40, 50}) {
+    for (const auto& [fate, unit] :
+         {std::pair(Fate::kFinish, 1), {Fate::kBury, 2}, {Fate::kRequeue, 3}}) {
+      all.push_back(SettleAs(fate, static_cast<std::uint64_t>(tens + unit), Receipt(tens + unit)));
+    }
+  }
+  test.reader.SettleAll(std::move(all));
+  CHECK(test.reader.settled == std::map<std::uint64_t, Settled>{{11, Settled::kGone},
+                                                                {12, Settled::kGone},
+                                                                {13, Settled::kGone},
+                                                                {21, Settled::kStale},
+                                                                {22, Settled::kDone},
+                                                                {23, Settled::kStale},
+                                                                {31, Settled::kStale},
+                                                                {32, Settled::kStale},
+                                                                {33, Settled::kStale},
+                                                                {41, Settled::kStale},
+                                                                {42, Settled::kStale},
+                                                                {43, Settled::kStale},
+                                                                {51, Settled::kDone},
+                                                                {52, Settled::kDone},
+                                                                {53, Settled::kDone}});
 }
 
 TEST_CASE("settling: thousands of receipts are several requests") {
@@ -120,11 +159,11 @@ TEST_CASE("settling: each fate has its verb, its delay and its body") {
   for (const auto& [target, body] : test.queue.asked) asked[target] = body;
   // A requeue that is due a moment before another goes with it: delays are whole milliseconds.
   CHECK(asked == std::map<std::string, std::string>{
-                     {"/bury", Receipt(1) + "\n"},
-                     {"/requeue", Receipt(2) + "\n"},
-                     {"/requeue?delay=90s", Receipt(3) + "\n" + Receipt(4) + "\n"},
-                     {"/requeue?delay=1500ms&receipt=" + Receipt(5), R"({"tries":2})"},
-                     {"/requeue?receipt=" + Receipt(6), "now"},
+                     {"/bury?missed=why", Receipt(1) + "\n"},
+                     {"/requeue?missed=why", Receipt(2) + "\n"},
+                     {"/requeue?missed=why&delay=90s", Receipt(3) + "\n" + Receipt(4) + "\n"},
+                     {"/requeue?missed=why&delay=1500ms&receipt=" + Receipt(5), R"({"tries":2})"},
+                     {"/requeue?missed=why&receipt=" + Receipt(6), "now"},
                  });
   CHECK(test.reader.settled.size() == 6);
 }
@@ -199,10 +238,63 @@ TEST_CASE("settling: one receipt that the queue does not know as one holds up no
 TEST_CASE("settling: a touch prolongs, and tells the leases that are lost") {
   Settling test;
   test.queue.answer = [](const Asked& asked) { return Hold(asked, {Receipt(2)}); };
-  test.reader.source->Touch(0, {Receipt(1), Receipt(2)});
-  test.reader.RunUntil([&] { return !test.reader.lost.empty(); });
+  std::optional<rivulet::Status> answered;
+  test.reader.source->Touch(0, {Receipt(1), Receipt(2)}, [&](const auto& s) { answered = s; });
+  test.reader.RunUntil([&] { return answered.has_value(); });
+  CHECK(answered->ok());
   CHECK(test.queue.targets() == Texts{"/touch?lease=30s"});
   CHECK(test.reader.lost == std::vector<std::pair<std::uint32_t, std::string>>{{0, Receipt(2)}});
+  CHECK(test.reader.doubted == 0);
+
+  test.queue.answer = [](const Asked&) { return Answer{503, "not now\n"}; };
+  answered.reset();
+  test.reader.source->Touch(0, {Receipt(1)}, [&](const auto& s) { answered = s; });
+  test.reader.RunUntil([&] { return answered.has_value(); });
+  CHECK_FALSE(answered->ok());
+  // It is there, and knows its leases.
+  CHECK(test.reader.doubted == 0);
+}
+
+TEST_CASE("settling: a request that breaks off makes the leases doubted") {
+  Settling test;
+  test.queue.Close();
+  std::optional<rivulet::Status> answered;
+  test.reader.source->Touch(0, {Receipt(1)}, [&](const auto& s) { answered = s; });
+  test.reader.RunUntil([&] { return answered.has_value(); });
+  CHECK_FALSE(answered->ok());
+  CHECK(test.reader.doubted == 1);
+  test.reader.source->Settle({SettleAs(Fate::kFinish, 1, Receipt(1))});
+  test.reader.RunUntil([&] { return test.reader.doubted == 2; });
+  CHECK(test.reader.Fetch().state == rivulet::Batch::State::kFailed);
+  CHECK(test.reader.doubted > 2);
+}
+
+TEST_CASE("settling: a requeue that a full queue has no room for goes back as it was") {
+  Settling test;
+  int full = 0;
+  test.queue.answer = [&](const Asked& asked) -> std::optional<Answer> {
+    if (asked.target.find("receipt=") == std::string::npos) return Hold(asked, {Receipt(3)});
+    return ++full, Answer{503, "queue default is full\n"};
+  };
+  test.reader.SettleAll({SettleAs(Fate::kRequeue, 1, Receipt(1), "longer", seconds(90))});
+  CHECK(full == 5);
+  CHECK(test.queue.asked.back().target == "/requeue?missed=why&delay=90s");
+  CHECK(test.queue.asked.back().body == Receipt(1) + "\n");
+  CHECK(test.reader.settled.at(1) == Settled::kAsItWas);
+  CHECK(test.reader.source->settling_status().message().ends_with("503: queue default is full"));
+  // The next ones at once; one that is stale is somebody else's.
+  test.reader.SettleAll({SettleAs(Fate::kRequeue, 2, Receipt(2), "longer"),
+                         SettleAs(Fate::kRequeue, 3, Receipt(3), "longer")});
+  CHECK(full == 7);
+  CHECK(test.reader.settled.at(2) == Settled::kAsItWas);
+  CHECK(test.reader.settled.at(3) == Settled::kStale);
+  CHECK_FALSE(test.reader.source->settling_status().ok());
+  // A finish makes room.
+  test.reader.SettleAll({SettleAs(Fate::kFinish, 4, Receipt(4))});
+  CHECK(test.reader.source->settling_status().ok());
+  test.queue.answer = [](const Asked& asked) { return Hold(asked); };
+  test.reader.SettleAll({SettleAs(Fate::kRequeue, 5, Receipt(5), "longer")});
+  CHECK(test.reader.settled.at(5) == Settled::kDone);
 }
 
 TEST_CASE("settling: what is abandoned is not told any more") {

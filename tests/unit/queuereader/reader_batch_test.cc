@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <stdexcept>
 
 #include "tests/unit/queuereader/scripted_task.h"
 
@@ -54,7 +55,7 @@ TEST_CASE("reader: messages come one by one, unless a task takes batches") {
   many.scripts["b"].batch_size = 20;
   CHECK(many.reader->chunk() == 20);
   many.scripts["a"].batch_size = 1'000'000;
-  CHECK(many.reader->chunk() == 256);
+  CHECK(many.reader->chunk() == 512);
   many.scripts["a"].batch_size = 0;
   many.scripts["b"].batch_size = 0;
   CHECK(many.reader->chunk() == 1);
@@ -104,6 +105,91 @@ TEST_CASE("reader: a batch that throws has failed for all its messages, and once
   CHECK(f.Stats("a").counts.failed == 3);
 }
 
+namespace {
+
+/// Takes ten at once, all or none: it throws before it has done anything.
+struct AllOrNone final : rivulet::Task {
+  explicit AllOrNone(std::vector<std::size_t>* its_batches) : batches(its_batches) {}
+  std::size_t batch_size() const override { return 10; }
+  Outcome Run(const Message& message, Context& context) override {
+    const Message* one = &message;
+    Outcome outcome = Outcome::Done();
+    RunBatch({&one, 1}, {&outcome, 1}, context);
+    return outcome;
+  }
+  void RunBatch(std::span<const Message* const> messages, std::span<Outcome>,
+                Context& context) override {
+    batches->push_back(messages.size());
+    context.Emit("out", "one");
+    for (const Message* message : messages) {
+      if (message->Has("poison")) throw std::runtime_error("poisoned");
+    }
+  }
+  std::vector<std::size_t>* batches;
+};
+
+struct NoBatchSize final : rivulet::Task {
+  std::size_t batch_size() const override { throw std::runtime_error("no size"); }
+  Outcome Run(const Message&, Context&) override { return Outcome::Done(); }
+};
+
+}  // namespace
+
+TEST_CASE("reader: of 300 messages in batches of ten one poison is charged, and it alone") {
+  std::vector<std::size_t> batches;
+  ReaderTasks tasks;
+  tasks.all_tasks.push_back({"t", std::make_unique<AllOrNone>(&batches)});
+  Reader reader({.max_tries = 2, .requeue_delay = 0s, .backoff = {}}, std::move(tasks),
+                {nullptr, nullptr, {"out"}, {}, {}});
+  std::vector<std::string> bodies(300, "1");
+  bodies[150] = R"({"poison":1})";
+  std::size_t emitted = 0;
+  std::size_t given_up = 0;
+  for (std::size_t at = 0; at < bodies.size();) {
+    const std::size_t count = std::min(reader.chunk(), bodies.size() - at);
+    const std::vector<rivulet::Incoming> incoming = [&] {
+      std::vector<rivulet::Incoming> all;
+      for (std::size_t i = at; i < at + count; ++i) all.push_back({bodies[i], {}, {}});
+      return all;
+    }();
+    at += count;
+    std::vector<Verdict> verdicts;
+    reader.Handle(incoming, rivulet::WallTime{}, &verdicts);
+    for (const Verdict& verdict : verdicts) {
+      emitted += verdict.emissions.size();
+      if (verdict.next == Next::kFinished) continue;
+      // It comes again behind the others.
+      CHECK(verdict.body.find("poison") != std::string::npos);
+      if (verdict.next == Next::kRequeue) bodies.push_back(verdict.body);
+      given_up += verdict.next == Next::kGiveUp ? 1 : 0;
+    }
+  }
+  CHECK(given_up == 1);
+  CHECK(reader.task_counts(0).done == 299);
+  CHECK(reader.task_counts(0).failed == 2);
+  // 29 batches, and the nine neighbours one by one.
+  CHECK(emitted == 29 + 9);
+}
+
+TEST_CASE("reader: a message that was tried before is in no batch, where one is not to blame") {
+  Fixture f({"a"});
+  f.scripts["a"].batch_size = 4;
+  f.HandleAll({"1", "2", R"({"data":3,"tries":1,"started":1})", "4", "5"});
+  CHECK(f.scripts["a"].seen == Seen{"1", "2", "3", "4", "5"});
+  CHECK(f.scripts["a"].batches == std::vector<std::size_t>{2, 2});
+}
+
+TEST_CASE("reader: a batch size that throws is one") {
+  ReaderTasks tasks;
+  tasks.all_tasks.push_back({"t", std::make_unique<NoBatchSize>()});
+  Reader reader({}, std::move(tasks), {});
+  CHECK(reader.chunk() == 1);
+  std::vector<Verdict> verdicts;
+  const std::vector<rivulet::Incoming> incoming = {{"1", {}, {}}};
+  reader.Handle(incoming, rivulet::WallTime{}, &verdicts);
+  CHECK(verdicts[0].next == Next::kFinished);
+}
+
 TEST_CASE("reader: while a task fails, messages come one by one") {
   Fixture f({"a", "fails"});
   f.scripts["a"].batch_size = 50;
@@ -137,15 +223,15 @@ TEST_CASE("reader: what a failed task has emitted is not sent, that of the other
   CHECK(Messages(f.Handle("1")) == Seen{"a1", "drops1"});
 }
 
-TEST_CASE("reader: what a batch emits stands with its last message, when none failed") {
+TEST_CASE("reader: a batch that is Run() on each emits for each that does not fail") {
   Fixture f({"a"});
   f.scripts["a"].emits = "a";
   f.scripts["a"].batch_size = 2;
   f.scripts["a"].answers = {Outcome::Done(), Outcome::Done(), Outcome::Done(), Outcome::Failed("")};
   const auto& verdicts = f.HandleAll({"1", "2", "3", "4"});
-  CHECK(verdicts[0].emissions.empty());
-  CHECK(Messages(verdicts[1]) == Seen{"a1", "a2"});
-  CHECK(verdicts[2].emissions.empty());
+  CHECK(Messages(verdicts[0]) == Seen{"a1"});
+  CHECK(Messages(verdicts[1]) == Seen{"a2"});
+  CHECK(Messages(verdicts[2]) == Seen{"a3"});
   CHECK(verdicts[3].emissions.empty());
 }
 
@@ -158,7 +244,7 @@ TEST_CASE("reader: what a batch emits for one of its messages goes when that one
     }
     void RunBatch(std::span<const Message* const>, std::span<Outcome> outcomes,
                   Context& context) override {
-      for (std::size_t place : {0, 1, 2, 3, 2}) {
+      for (std::size_t place : {0, 1, 2, 2}) {
         context.EmitFor(place, "out", "of " + std::to_string(place));
       }
       outcomes[1] = Outcome::Failed("");
@@ -281,7 +367,8 @@ TEST_CASE("reader: how long a run took is a message's, and of a batch its share"
 TEST_CASE("reader: whoever watches is told of each run, before and after") {
   Seen told;
   auto watch = [&told](rivulet::ReaderSurroundings* surroundings) {
-    surroundings->entering = [&told](const std::string& task, std::size_t message) {
+    surroundings->entering = [&told](const std::string& task, std::size_t message,
+                                     rivulet::MonoTime) {
       told.push_back(task + " " + std::to_string(message));
     };
     surroundings->left = [&told] { told.push_back("left"); };

@@ -12,7 +12,7 @@ using namespace rivulet;
 
 namespace {
 
-/// Emits each message for itself, in disorder, and fails "2"; on "4" all.
+/// Emits each message for itself, in disorder, and fails "2"; "4" in a batch fails that.
 class Halves final : public Task {
  public:
   Outcome Run(const Message& message, Context& context) override {
@@ -57,6 +57,25 @@ TEST_CASE("reader: what is emitted for a message goes with it, whatever became o
   CHECK(Emitted({"2"}) == std::vector<std::string>{""});
 }
 
-TEST_CASE("reader: what is emitted for a message does not go when its batch has thrown") {
-  CHECK(Emitted({"1", "4", "3"}) == std::vector<std::string>{"", "", ""});
+TEST_CASE("reader: what is emitted for a place beyond the batch is refused") {
+  struct Beyond final : Task {
+    Outcome Run(const Message&, Context& context) override {
+      context.EmitFor(1, "out", "1");
+      return Outcome::Done();
+    }
+  };
+  ReaderTasks tasks;
+  tasks.all_tasks.push_back({"beyond", std::make_unique<Beyond>()});
+  ReaderSurroundings surroundings;
+  surroundings.outputs = {"out"};
+  Reader reader({}, std::move(tasks), surroundings);
+  std::vector<Verdict> verdicts;
+  const Incoming incoming{"1", {}, {}};
+  reader.Handle({&incoming, 1}, WallTime(), &verdicts);
+  CHECK(verdicts.at(0).why.find("place 1 must be one of") != std::string::npos);
+}
+
+TEST_CASE(
+    "reader: what a batch emits that throws does not go, only what its messages do one by one") {
+  CHECK(Emitted({"1", "4", "3"}) == std::vector<std::string>{"1", "4", "3"});
 }

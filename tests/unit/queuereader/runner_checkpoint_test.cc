@@ -175,6 +175,60 @@ TEST_CASE("runner: what a checkpoint says and no one understands refuses the sta
   CHECK(status.message().find("q.checkpoint") != std::string::npos);
 }
 
+TEST_CASE(
+    "runner: decisions of a source that is no more refuse the start, unless told to drop them") {
+  for (const bool forget : {false, true}) {
+    RunnerFixture::Setup setup = Checkpointed();
+    setup.config.forget_sources = forget;
+    RunnerFixture f(setup);
+    f.Close();
+    rivulet::Ledger ledger(1);
+    for (std::uint64_t id = 1; id <= 3; ++id) {
+      ledger.Decide(ledger.Receive({0, 0, id, "r", "x", rivulet::MonoTime(1h)}).token, {});
+    }
+    rivulet::CheckpointSections sections{{"ledger", ledger.Save({"elsewhere"})}};
+    std::ofstream(f.folder.path / "state/q.checkpoint") << rivulet::EncodeCheckpoint(sections);
+    f.source.Forget();
+    f.Open();
+    const rivulet::Status status = f.runner->Restore();
+    CHECK(status.ok() == forget);
+    CHECK(forget == (status.message().find("3 decisions that elsewhere") == std::string::npos));
+  }
+}
+
+TEST_CASE("runner: an empty queue is not waited for longer than checkpoints may fail") {
+  RunnerFixture::Setup setup = Checkpointed();
+  setup.config.exit_when_empty = 1s;
+  setup.config.drain_timeout = 5s;
+  RunnerFixture f(setup);
+  fs::rename(f.folder.path / "state", f.folder.path / "away");
+  f.source.Answer({"1"});
+  f.Turn();
+  const auto ask = [&f] {
+    f.Until([&f] { return f.source.fetching; });
+    f.clock.Advance(1s);
+    f.source.Answer({});
+    f.Turn(2);
+    f.clock.Advance(1s);
+    f.runner->OnOutputs();
+  };
+  ask();
+  f.Until([&f] { return !f.runner->Stats().checkpoint_status.ok(); });
+  ask();
+  CHECK(f.runner->Stats().state != "draining");
+  for (int i = 0; i < 3; ++i) {
+    if (f.runner->Stats().state != "draining") ask();
+  }
+  CHECK(f.runner->Stats().state == "draining");
+  f.End();
+  CHECK(f.runner->exit_status() == 1);
+  CHECK(f.source.pending.empty());
+  std::ifstream log(f.folder.path / "log");
+  const std::string text(std::istreambuf_iterator<char>(log), {});
+  CHECK(text.find("no checkpoint could be written within --drain-timeout 5s: ") !=
+        std::string::npos);
+}
+
 TEST_CASE("runner: a message that ended the process is charged a try when it comes again") {
   for (const char* message : {"here message 2", "here message 3"}) {
     CAPTURE(message);
@@ -201,10 +255,13 @@ TEST_CASE("runner: a message that ended the process is charged a try when it com
     REQUIRE(f.runner->Restore().ok());
     f.runner->Start();
     f.source.Answer({"1", "2"});
-    f.Until([&f] { return f.runner->Stats().ledger.decided == 2; });
+    const bool comes = std::string(message) == "here message 2";
+    // The charge is made safe at once, what was decided otherwise when its time has come.
+    f.Until([&f, comes] {
+      return comes ? f.source.pending.size() == 2 : f.runner->Stats().ledger.decided == 2;
+    });
     f.runner->Stop();
     f.Until([&f] { return f.source.pending.size() == 2; });
-    const bool comes = std::string(message) == "here message 2";
     CHECK(f.ran == (comes ? Strings{"1"} : Strings{"1", "2"}));
     CHECK(
         f.source.Told()[1].starts_with(comes ? R"(requeue r2/1 {"data":2,"tries":1,)" : "finish"));

@@ -103,8 +103,8 @@ struct RunnerFixture {
     surroundings.clock = &clock;
     surroundings.store = &store;
     surroundings.outputs = outputs->names();
-    surroundings.entering = [this](const std::string& name, std::size_t message) {
-      runner->Entering(name, message);
+    surroundings.entering = [this](const std::string& name, std::size_t message, MonoTime since) {
+      runner->Entering(name, message, since);
     };
     surroundings.left = [this] { runner->Left(); };
     reader = std::make_unique<Reader>(setup_.reader, std::move(tasks), std::move(surroundings));

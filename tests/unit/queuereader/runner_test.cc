@@ -167,6 +167,7 @@ TEST_CASE("runner: a requeue that is refused for good is set aside") {
     f.source.TakeAll(Settled::kRefused);
     REQUIRE(f.SetAside().size() == 1);
     CHECK(Content(f.SetAside()[0]) == body);
+    f.Turn();
     // Under a lease the queue still has the message as it was.
     CHECK(f.source.Told() == (leases ? Strings{"bury r1/0"} : Strings{}));
   }

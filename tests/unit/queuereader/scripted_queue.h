@@ -35,6 +35,7 @@ class ScriptedQueue {
     int code = 200;
     std::string body{};
     std::string message_ids{};  // X-Message-Ids; empty: none
+    std::string format{};       // X-Format; empty: none
   };
 
   explicit ScriptedQueue(EventLoop& loop) : loop_(loop) {
@@ -47,6 +48,7 @@ class ScriptedQueue {
         const auto given = answer(asked.back());
         if (!given) return hung.push_back(reply.Defer());
         if (!given->message_ids.empty()) reply.AddHeader("X-Message-Ids", given->message_ids);
+        if (!given->format.empty()) reply.AddHeader("X-Format", given->format);
         reply.Body(given->code, "application/octet-stream", given->body);
       });
     }
@@ -109,6 +111,7 @@ struct Listening {
             [this](std::uint32_t origin, const std::vector<std::string>& receipts) {
               for (const std::string& receipt : receipts) lost.emplace_back(origin, receipt);
             },
+        .doubted = [this](std::uint32_t) { ++doubted; },
     });
   }
 
@@ -137,6 +140,7 @@ struct Listening {
   std::map<std::uint64_t, Settled> settled;
   std::vector<std::string> whys;
   std::vector<std::pair<std::uint32_t, std::string>> lost;
+  int doubted = 0;
 };
 
 inline std::vector<std::string> Bodies(const Batch& batch) {

@@ -31,13 +31,16 @@ class ScriptedSource final : public Source {
   void Settle(std::vector<Settlement> settlements) override {
     for (Settlement& settlement : settlements) pending.push_back(std::move(settlement));
   }
-  void Touch(std::uint32_t, std::vector<std::string> receipts) override {
+  void Touch(std::uint32_t, std::vector<std::string> receipts,
+             std::function<void(const Status&)> answer) override {
     for (std::string& receipt : receipts) touched.push_back(std::move(receipt));
+    touches.push_back(std::move(answer));
   }
   void AskDrained(std::function<void(bool)> answer) override { asked_drained = std::move(answer); }
   bool leases() const override { return leases_messages; }
   Duration lease() const override { return lease_time; }
   bool keeps_requeued() const override { return keeps; }
+  bool reads_again() const override { return again; }
   std::size_t unsettled() const override { return pending.size(); }
   std::vector<std::string> Abandon() override {
     std::vector<std::string> bodies;
@@ -98,6 +101,11 @@ class ScriptedSource final : public Source {
     return taken;
   }
   void Lose(const std::vector<std::string>& receipts) { events_.lost(0, receipts); }
+  void Doubt() { events_.doubted(0); }
+  /// Of all that were asked for.
+  void AnswerTouches(const Status& status = {}) {
+    for (const auto& answer : std::exchange(touches, {})) answer(status);
+  }
   /// What the reader had asked for is not answered any more; its leases have ended.
   void Forget() {
     pending.clear();
@@ -126,10 +134,12 @@ class ScriptedSource final : public Source {
   bool cancels = true;
   bool leases_messages = true;
   bool keeps = true;
+  bool again = false;
   Duration lease_time = std::chrono::seconds(30);
   std::string place;
   std::vector<Settlement> pending;
   std::vector<std::string> touched;
+  std::vector<std::function<void(const Status&)>> touches;
   std::function<void(bool)> asked_drained;
 
  private:

@@ -77,6 +77,24 @@ std::pair<const char*, Task*> Named(const char* name) {
 
 }  // namespace
 
+TEST_CASE("summary: a name that comes again is in the JSON once, with what came last") {
+  struct Repeats final : Task {
+    Outcome Run(const Message&, Context&) override { return Outcome::Done(); }
+    void Summarize(Summary& summary) const override {
+      summary.Row({"before any table"});
+      summary.Count("n", 1);
+      summary.Count("m", 2);
+      summary.Count("n", 3);
+      summary.Count("rows", 4);
+      summary.Table("rows", {"a", "b", "a"});
+      summary.Row({"1", "2", "3"});
+    }
+  };
+  Fixture f(Named<Repeats>("repeats"));
+  CHECK(rivulet::TaskSummaryJson(*f.reader, 0) ==
+        R"({"m":2,"n":3,"rows":[{"b":"2","a":"3"}]})" + std::string("\n"));
+}
+
 TEST_CASE("summary: text is aligned for people") {
   Fixture f(Named<Shows>("shows"), Named<Throws>("throws"));
   for (int i = 0; i < 4; ++i) f.Handle("1");
@@ -109,6 +127,16 @@ TEST_CASE("summary: text shows what was retried, given up and counted, where the
         "fails  done 1, failed 2, retried 1, given up 1\n"
         "  seen    3\n"
         "  bytes  10\n");
+}
+
+TEST_CASE("summary: the rate is of this run, the count goes on from the runs before") {
+  Fixture f(Named<Fails>("fails"));
+  for (int i = 0; i < 6; ++i) f.Handle("12");
+  CHECK(
+      SummaryText({"in", 0, 2s, 4}, *f.reader).starts_with("6 messages from in in 2.000 s (1/s)"));
+  const std::string text = SummaryJson({"in", 0, 2s, 4}, *f.reader);
+  CHECK(text.find(R"("messages":6,)") != std::string::npos);
+  CHECK(text.find(R"("messages_per_second":1,)") != std::string::npos);
 }
 
 TEST_CASE("summary: JSON is one document with every count") {
