@@ -58,6 +58,7 @@ Duration QueueLeaseSource::PollTime() const {
 
 void QueueLeaseSource::Fetch() {
   fetch_since_ = clock_.Now();
+  awaited_ = false;
   StartRound();
 }
 
@@ -75,7 +76,7 @@ void QueueLeaseSource::AskNext() {
 
 void QueueLeaseSource::EndRound() {
   if (!hosts_.any_answered()) return GiveOn(Batch::State::kFailed, failure_);
-  if (clock_.Now() - fetch_since_ < config_.long_poll) {
+  if (!awaited_ && clock_.Now() - fetch_since_ < config_.long_poll) {
     for (std::size_t tried = 0; tried < origins_.size(); ++tried) {
       const std::size_t host = hosts_.NextInTurn(clock_.Now());
       if (knows_leases_[host] == Leases::kYes) return Ask(host, PollTime());
@@ -182,7 +183,10 @@ void QueueLeaseSource::GiveOn(Batch::State state, Status status) {
 
 bool QueueLeaseSource::CancelFetch() {
   if (!fetch_.active()) return true;
-  if (knows_leases_[asked_] != Leases::kYes) return false;
+  if (knows_leases_[asked_] != Leases::kYes) {
+    awaited_ = true;
+    return false;
+  }
   fetch_.Cancel();
   return true;
 }
@@ -234,6 +238,7 @@ Status QueueLeaseSource::OnTouched(std::uint32_t origin, const ClientResponse& r
   }
   if (!missed.empty()) {
     std::vector<std::string> lost;
+    lost.reserve(missed.size());
     for (const MissedReceipt& one : missed) lost.emplace_back(one.receipt);
     events_.lost(origin, lost);
   }

@@ -83,6 +83,7 @@ class QueueLeaseSource final : public Source {
   MonoTime fetch_since_{};
   std::size_t asked_ = 0;  // whom
   MonoTime asked_at_{};
+  bool awaited_ = false;   // whoever asked wants to end: no long poll
   bool was_away_ = false;  // no queue has answered since one failed
   Duration waits_{};       // what the request said
   std::string answer_;

@@ -183,7 +183,10 @@ void Runner::Impl::AskDrained() {
     const auto self = alive.lock();
     if (!self) return;
     asking_drained = false;
-    if (drained && empty_since && Idle()) Stop();
+    // What a fetch that cannot be given up is about to bring says more.
+    const bool empty = drained && empty_since && Idle();
+    if (empty && fetching && parts.source->CancelFetch()) fetching = false;
+    if (empty && !fetching) Stop();
     pump.Schedule();
   });
 }

@@ -31,8 +31,10 @@ void Runner::Impl::Touch() {
                        Touching& touching = by_origin[origin];
                        touching.tokens.push_back(token);
                        touching.receipts.emplace_back(receipt);
-                       if (touching.tokens.size() == kMaxTouched)
-                         send(origin, std::exchange(touching, {}));
+                       if (touching.tokens.size() < kMaxTouched) return;
+                       Touching full;
+                       std::swap(full, touching);
+                       send(origin, std::move(full));
                      });
   for (auto& [origin, touching] : by_origin) {
     if (!touching.tokens.empty()) send(origin, std::move(touching));
@@ -44,9 +46,10 @@ void Runner::Impl::TouchSoon() {
 }
 
 void Runner::Impl::SendTouch(Touching touching) {
+  const std::uint32_t origin = touching.origin;
   auto receipts = touching.receipts;
   parts.source->Touch(
-      touching.origin, std::move(receipts),
+      origin, std::move(receipts),
       [touched = std::move(touching), alive = weak_from_this()](const Status& status) {
         if (const auto self = alive.lock()) self->OnTouched(touched, status);
       });

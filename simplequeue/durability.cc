@@ -59,12 +59,13 @@ Durability::Durability(JournalOptions options, EventLoop& loop, const Clock& clo
 Durability::~Durability() = default;
 
 Status Durability::Open(QueueSet* queues) {
-  return OpenWith(
+  Status status = OpenWith(
       [this](JournalConfig config, JournalOwner* owner, const RecordVisitor& visit,
              RecoveryReport* report) {
         return Journal::Open(std::move(config), loop_, clock_, owner, visit, report);
       },
       queues);
+  return status.ok() ? TakeIdentity() : status;
 }
 
 Status Durability::OpenWith(const Opener& opener, QueueSet* queues) {
@@ -94,20 +95,17 @@ Status Durability::OpenWith(const Opener& opener, QueueSet* queues) {
   // queue was made may go on now.
   for (const auto& [name, queue] : queues->all()) MarkChanged(queue->number());
   ScheduleCleaning();
-  TakeIdentity(report.segments == 0);
+  fresh_ = report.segments == 0;
   LogRecovery(options_.data_path, restored_, report, clock_.Now() - start);
   return {};
 }
 
-void Durability::TakeIdentity(bool fresh) {
+Status Durability::TakeIdentity() {
   std::random_device random;
   const std::uint64_t drawn = (std::uint64_t{random()} << 32) | random() | std::uint64_t{1} << 63;
-  const auto identity = KeepIdentity(options_.data_path, fresh, drawn);
-  if (identity.ok()) {
-    identity_ = *identity;
-  } else {
-    LogWarning("{}; readers cannot tell this data path from another", identity.status().message());
-  }
+  const auto identity = KeepIdentity(options_.data_path, fresh_, drawn);
+  if (identity.ok()) identity_ = *identity;
+  return identity.status();
 }
 
 Status Durability::Close() {

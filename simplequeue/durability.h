@@ -75,7 +75,7 @@ class Durability final : public QueueLog, private JournalOwner {
   Status Admit(Journal::Work work) const { return journal_->Admit(work); }
 
   const Journal& journal() const { return *journal_; }
-  /// Which data path this is (simplequeue/identity.h); 0 when that could not be kept.
+  /// Which data path this is (simplequeue/identity.h); 0 with a journal of another make.
   std::uint64_t identity() const { return identity_; }
   /// What came back at the start.
   const RestoredCounts& restored() const { return restored_; }
@@ -99,7 +99,7 @@ class Durability final : public QueueLog, private JournalOwner {
   void OnFailed(const Status& why) override;
   void OnHealed() override;
 
-  void TakeIdentity(bool fresh);
+  Status TakeIdentity();
 
   // What is known of a queue.
   struct Known {
@@ -137,6 +137,7 @@ class Durability final : public QueueLog, private JournalOwner {
   JournalOptions options_;
   EventLoop& loop_;
   const Clock& clock_;
+  bool fresh_ = false;  // the journal was begun now
   std::uint64_t identity_ = 0;
   QueueSet* queues_ = nullptr;
   Hooks hooks_;

@@ -54,10 +54,11 @@ struct DurableProcess {
   Queue& queue(std::string_view name = "default") { return **queues.FindOrMake(name); }
   // Commits, and lets cleaning go on, until there is nothing left to do.
   void Settle() {
-    do {
+    // A timer may come late on a busy machine: quiet twice is quiet.
+    for (int quiet = 0; quiet < 2; quiet = journal->uncommitted() ? 0 : quiet + 1) {
       journal->Commit();
       loop.RunOnce(std::chrono::milliseconds(60));
-    } while (journal->uncommitted());
+    }
   }
   // As many turns of the loop as one of traffic makes.
   void Turn() {
