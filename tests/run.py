@@ -10,6 +10,7 @@ Daemon tests are tests/daemon/test_*.py, a process a file. A file named *hostile
 `SANITIZED = True`, runs a second time against the programs built with ASan and UBSan. A line
 `ALONE = True` keeps others from running beside it (for measures of time and memory); a line
 `LONG = True` starts it before those without, so that the end is not one long part by itself.
+`WAITS = True` says that it mostly waits for time to pass: one such runs beside the others, over --jobs.
 """
 
 import argparse
@@ -48,13 +49,15 @@ SANITIZER_ENV = {
 class Part:
     """One process's worth of tests."""
 
-    def __init__(self, name, command, env=None, timeout=FILE_TIMEOUT, alone=False, long=False):
+    def __init__(self, name, command, env=None, timeout=FILE_TIMEOUT, alone=False, long=False,
+                 waits=False):
         self.name = name
         self.command = command
         self.env = env or {}
         self.timeout = timeout
         self.alone = alone
         self.long = long
+        self.waits = waits
         self.passed = self.failed = self.skipped = 0
         self.reasons = []  # why something was skipped
         self.output = ""
@@ -204,7 +207,8 @@ def python_part(path, bin_dir, build, suffix=""):
         env={"RIVULET_BIN_DIR": os.path.abspath(bin_dir),
              "RIVULET_BUILD_DIR": os.path.abspath(build),
              "RIVULET_EXAMPLES_DIR": os.path.abspath(os.path.join(build, "examples"))},
-        alone=has_line(path, "ALONE = True"), long=has_line(path, "LONG = True"))
+        alone=has_line(path, "ALONE = True"), long=has_line(path, "LONG = True"),
+        waits=has_line(path, "WAITS = True"))
 
 
 def all_parts(options):
@@ -283,8 +287,10 @@ def main():
     parts = all_parts(options)
     lock = threading.Lock()
     together = [p for p in parts if not p.alone]
-    with concurrent.futures.ThreadPoolExecutor(max(1, options.jobs)) as pool:
-        for done in concurrent.futures.as_completed([pool.submit(p.run) for p in together]):
+    with concurrent.futures.ThreadPoolExecutor(max(1, options.jobs)) as pool, \
+            concurrent.futures.ThreadPoolExecutor(1) as waiting:
+        for done in concurrent.futures.as_completed(
+                [(waiting if p.waits else pool).submit(p.run) for p in together]):
             report(done.result(), lock, options.verbose)
     for part in parts:
         if part.alone:

@@ -19,6 +19,7 @@ SHARED = os.environ.get("RIVULET_SHARED", os.path.join(os.path.dirname(ROOT), "s
 HOSTILE = os.path.join(SHARED, "hostile")
 # Starts before the others.
 LONG = True
+WAITS = True
 ASAN = "asan" in os.environ.get("RIVULET_BIN_DIR", "")
 
 

@@ -17,6 +17,7 @@ from servers import each_server
 
 # run.py runs this file against the sanitized programs too.
 SANITIZED = True
+WAITS = True
 ASAN = "asan" in os.environ.get("RIVULET_BIN_DIR", "")
 GET = b"GET %s HTTP/1.1\r\nHost: h\r\n\r\n"
 
