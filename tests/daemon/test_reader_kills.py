@@ -17,10 +17,22 @@ from harness import program_path  # noqa: E402
 SANITIZED = True
 
 SEED = int(os.environ.get("RIVULET_SEED", random.randrange(1, 100000)))
+CONTROL_RUNS = 5
+
+
+def control(name):
+    """Runs until the harm is seen: a reader that is killed before it has done anything loses nothing."""
+    for i in range(CONTROL_RUNS):
+        found = reader_kills.reader_kills(SEED + i, 2, control=name)
+        if found.violations:
+            break
+    return found
+
+
 RUNS = {
     "kept": lambda: reader_kills.reader_kills(SEED, 6),
-    "without_checkpoint": lambda: reader_kills.reader_kills(SEED, 2, control="checkpoint"),
-    "without_ledger": lambda: reader_kills.reader_kills(SEED, 2, control="ledger"),
+    "without_checkpoint": lambda: control("checkpoint"),
+    "without_ledger": lambda: control("ledger"),
 }
 
 
