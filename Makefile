@@ -63,7 +63,11 @@ JOIN ?= $(if $(filter asan tsan,$(FLAVOUR)),8)
 JOIN_TESTS ?= $(JOIN)
 # $(call objects_of,SOURCES,HOW MANY AS ONE,NAME)
 objects_of = $(if $(2),$(patsubst %.cc,%.o,$(shell $(PYTHON) -B scripts/joined.py $(2) $(BUILD)/joined/$(3) $(1))),$(call obj,$(1)))
-LIB_OBJS := $(call objects_of,$(LIB_SRCS),$(JOIN),lib) $(patsubst %.S,$(BUILD)/obj/%.o,$(LIB_ASSETS))
+# In a release not what servers are made of: a program that asks for one source gets all that is joined
+# with it, and its libraries, as memory that tests measure.
+JOIN_NOT := $(if $(filter release,$(FLAVOUR)),$(wildcard $(addsuffix /*.cc,base http journal pubsub simplequeue)))
+LIB_OBJS := $(call objects_of,$(filter-out $(JOIN_NOT),$(LIB_SRCS)),$(JOIN),lib) \
+  $(call obj,$(filter $(JOIN_NOT),$(LIB_SRCS))) $(patsubst %.S,$(BUILD)/obj/%.o,$(LIB_ASSETS))
 UNIT_OBJS := $(call objects_of,$(UNIT_SRCS),$(JOIN_TESTS),tests)
 PROGRAM_BINS := $(foreach p,$(PROGRAMS),$(if $(wildcard $(call main_dir,$(p))/main.cc),$(BIN)/$(p)))
 
