@@ -32,10 +32,10 @@ MEMORY_AIM = 64 << 20
 class Program:
     """A bridge on the server core: no server itself, but for --http-address."""
 
-    def __init__(self, name, *options):
+    def __init__(self, name, *options, core=harness.SERVER_CORE):
         self.command = [f"{harness.BIN}/{name}", *options]
         self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(harness.pinned(harness.SERVER_CORE, *self.command), stdout=self.log,
+        self.process = subprocess.Popen(harness.pinned(core, *self.command), stdout=self.log,
                                         stderr=self.log, stdin=subprocess.DEVNULL, cwd=harness.ROOT)
         self.pid = self.process.pid
 

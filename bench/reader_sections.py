@@ -61,10 +61,7 @@ def reads(messages, *options, readers=1, peak=True):
         for i in range(readers):
             program = stack.enter_context(Program(
                 "queuereader", f"--source=http://127.0.0.1:{queue.port}", "--mget-items=500", "--log-level=warning",
-                f"--failed-message-dir={folder}", *[o.replace("{i}", str(i)) for o in options]))
-            if i:
-                for task in os.listdir(f"/proc/{program.pid}/task"):
-                    os.sched_setaffinity(int(task), {harness.LOAD_CORE})
+                f"--failed-message-dir={folder}", *options, core=harness.LOAD_CORE if i else harness.SERVER_CORE))
             programs.append(program)
         seconds = until_finished(queue.port, messages, programs, began)
         cpu = sum(harness.cpu_ns(program.pid) for program in programs)
