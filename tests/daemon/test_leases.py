@@ -1,8 +1,8 @@
-"""simplequeue's leases, dead letters, delays and keys, as a user's requests meet them."""
+"""simplequeue's leases and receipts, as a user's requests meet them."""
 
 import base64
-import signal
 import os
+import signal
 import tempfile
 import time
 import unittest
@@ -10,7 +10,6 @@ import unittest
 from harness import Connection, Daemon, get, post, request, run_program, wait_until
 from queue_requests import LONG, SHORT, changed, framed_leases, lease, peek, put, stats, waiting
 
-# run.py runs this file against the sanitized programs too.
 SANITIZED = True
 
 
@@ -324,166 +323,6 @@ class ManyLeases(unittest.TestCase):
             get(queue.url("/mget?items=1000&lease=" + SHORT))
             wait_until(lambda: stats(queue)["timeouts"] == 1000, what="the end of the leases")
             self.assertEqual(get(queue.url("/mget?items=1000")).body.split(b"\n"), messages)
-
-
-class RequeueAndTouch(unittest.TestCase):
-    def test_a_requeued_message_goes_to_the_tail(self):
-        with Daemon("simplequeue") as queue:
-            post(queue.url("/mput"), b"a\nb\nc")
-            answer = get(queue.url("/requeue?receipt=" + lease(queue)))
-            self.assertEqual((answer.status, answer.text), (200, "requeued 1\n"))
-            self.assertEqual(get(queue.url("/dump")).body, b"b\nc\na\n")
-            self.assertEqual(stats(queue)["requeues"], 1)
-            self.assertEqual(peek(queue, "ready")[2]["attempts"], 1)
-
-    def test_a_delay_defers_it(self):
-        with Daemon("simplequeue") as queue:
-            put(queue, b"a")
-            get(queue.url("/requeue?delay=10m&receipt=" + lease(queue)))
-            self.assertEqual(stats(queue)["deferred"], 1)
-            self.assertAlmostEqual(peek(queue, "deferred")[0]["due"], time.time() + 600, delta=60)
-            put(queue, b"b")
-            get(queue.url("/requeue?delay=%s&receipt=%s" % (SHORT, lease(queue))))
-            wait_until(lambda: get(queue.url("/get")).body == b"b", what="the deferred message")
-            self.assertEqual(get(queue.url("/requeue?delay=-1&receipt=1-1-1-00000000")).status, 400)
-
-    def test_data_replaces_the_body_of_exactly_one(self):
-        with Daemon("simplequeue") as queue:
-            post(queue.url("/mput"), b"a\nb")
-            first = lease(queue)
-            second = lease(queue)
-            answer = post(queue.url("/requeue?data=new"), first + "\n" + second)
-            self.assertEqual(answer.status, 400)
-            self.assertIn("exactly one", answer.text)
-            self.assertEqual(stats(queue)["in_flight"], 2)
-            answer = get(queue.url("/requeue?data=new%20a&receipt=" + first))
-            self.assertEqual(answer.text, "requeued 1\n")
-            # What does not fit into a URL comes as the body.
-            large = b"\0" + b"x" * 100_000
-            self.assertEqual(post(queue.url("/requeue?receipt=" + second), large).text, "requeued 1\n")
-            leased = get(queue.url("/get?lease=9s"))
-            self.assertEqual((leased.body, leased.header("X-Message-Id"), leased.header("X-Attempts")),
-                             (b"new a", "1", "2"))
-            self.assertEqual(get(queue.url("/get")).body, large)
-            # A stale receipt replaces nothing.
-            answer = get(queue.url("/requeue?data=newer&receipt=" + first))
-            self.assertEqual(answer.text, "requeued 0\n%s\n" % first)
-            empty = get(queue.url("/requeue?data=&receipt=" + leased.header("X-Receipt")))
-            self.assertEqual((empty.status, empty.text), (400, "missing data\n"))
-
-    def test_touch_prolongs_a_lease(self):
-        with Daemon("simplequeue") as queue:
-            post(queue.url("/mput"), b"a\nb")
-            touched = lease(queue, "500ms")
-            witness = lease(queue, "500ms")
-            answer = get(queue.url("/touch?lease=10m&receipt=" + touched))
-            self.assertEqual((answer.status, answer.text), (200, "touched 1\n"))
-            wait_until(lambda: stats(queue)["timeouts"] == 1, what="the end of the other lease")
-            self.assertEqual(post(queue.url("/finish"), witness).text, "finished 0\n%s\n" % witness)
-            self.assertEqual(post(queue.url("/finish"), touched).text, "finished 1\n")
-            for query in ("", "lease=0&", "lease=13h&", "lease=x&"):
-                answer = get(queue.url("/touch?%sreceipt=%s" % (query, touched)))
-                self.assertEqual(answer.status, 400, query)
-
-    def test_touch_can_also_shorten_it(self):
-        with Daemon("simplequeue") as queue:
-            put(queue, b"a")
-            get(queue.url("/touch?lease=%s&receipt=%s" % (SHORT, lease(queue))))
-            wait_until(lambda: stats(queue)["depth"] == 1, what="the end of the lease")
-
-
-class DeadLetters(unittest.TestCase):
-    def test_after_so_many_attempts_a_message_is_set_aside_and_never_gone(self):
-        with Daemon("simplequeue", "--max-attempts=2") as queue:
-            put(queue, b"poison")
-            lease(queue, SHORT)
-            wait_until(lambda: stats(queue)["depth"] == 1, what="the end of the first lease")
-            self.assertEqual(post(queue.url("/requeue"), lease(queue)).text, "requeued 1\n")
-            numbers = stats(queue)
-            self.assertEqual((numbers["depth"], numbers["dead"], numbers["buried"]), (0, 1, 1))
-            self.assertEqual(get(queue.url("/get")).body, b"")
-            dead = peek(queue, "dead")
-            self.assertEqual([(d["id"], d["state"], d["attempts"], d["body"], d["due"]) for d in dead],
-                             [(1, "dead", 2, "poison", None)])
-            self.assertEqual(get(queue.url("/kick")).text, "kicked 1\n")
-            self.assertEqual(get(queue.url("/get?lease=9s")).header("X-Attempts"), "1")
-            self.assertEqual(stats(queue)["kicked"], 1)
-
-    def test_bury_and_kick_by_hand(self):
-        with Daemon("simplequeue") as queue:
-            post(queue.url("/mput"), b"a\nb\nc")
-            receipts = [lease(queue) for _ in range(3)]
-            answer = post(queue.url("/bury"), "\n".join(receipts))
-            self.assertEqual((answer.status, answer.text), (200, "buried 3\n"))
-            self.assertEqual(post(queue.url("/bury"), receipts[0]).text, "buried 0\n%s\n" % receipts[0])
-            self.assertEqual(get(queue.url("/kick?items=2")).text, "kicked 2\n")
-            self.assertEqual(get(queue.url("/dump")).body, b"a\nb\n")
-            self.assertEqual(post(queue.url("/kick?items=99"), b"").text, "kicked 1\n")
-            self.assertEqual(get(queue.url("/kick")).text, "kicked 0\n")
-            for items in ("0", "x", "-1", ""):
-                self.assertEqual(get(queue.url("/kick?items=" + items)).text, "number of items must be > 0\n")
-
-
-class DelayTtlAndKeys(unittest.TestCase):
-    def test_a_delayed_put_waits(self):
-        with Daemon("simplequeue") as queue:
-            put(queue, b"later", "delay=" + SHORT)
-            put(queue, b"much later", "delay=10m")
-            put(queue, b"now", "delay=0")
-            self.assertEqual(get(queue.url("/get")).body, b"now")
-            wait_until(lambda: get(queue.url("/get")).body == b"later", what="the delayed message")
-            self.assertEqual(stats(queue)["deferred"], 1)
-            post(queue.url("/mput?delay=10m"), b"x\ny")
-            self.assertEqual(stats(queue)["deferred"], 3)
-            for bad in ("x", "-1s", "99999h99", "5000d", ""):
-                answer = get(queue.url("/put?data=a&delay=" + bad))
-                self.assertEqual(answer.status, 400, bad)
-                self.assertIn("delay=" + bad, answer.text)
-
-    def test_a_message_past_its_time_to_live_is_dropped(self):
-        with Daemon("simplequeue") as queue:
-            put(queue, b"short", "ttl=" + SHORT)
-            put(queue, b"long", "ttl=10m")
-            post(queue.url("/mput?ttl=" + SHORT), b"x\ny")
-            wait_until(lambda: stats(queue)["expired"] == 3, what="the end of their time")
-            self.assertEqual(get(queue.url("/mget?items=9")).body, b"long\n")
-            for bad in ("0", "x", "-1"):
-                self.assertEqual(get(queue.url("/put?data=a&ttl=" + bad)).status, 400, bad)
-
-    def test_a_repeated_key_is_dropped_within_the_window(self):
-        with Daemon("simplequeue", "--dedupe-window=10m", "--max-keys=2") as queue:
-            first = put(queue, b"a", "key=k1")
-            self.assertIsNone(first.header("X-Duplicate"))
-            get(queue.url("/get"))
-            again = put(queue, b"other", "key=k1")
-            self.assertEqual((again.header("X-Message-Id"), again.header("X-Duplicate"), again.body),
-                             ("1", "1", b""))
-            put(queue, b"b", "key=k2")
-            put(queue, b"c")
-            # Another queue has keys of its own.
-            self.assertIsNone(put(queue, b"a", "key=k1&queue=q").header("X-Duplicate"))
-            numbers = stats(queue)
-            self.assertEqual((numbers["puts"], numbers["depth"], numbers["duplicates"]), (3, 2, 1))
-            full = get(queue.url("/put?data=d&key=k3"))
-            self.assertEqual(full.status, 503)
-            self.assertIn("--max-keys=2", full.text)
-            for key in ("", "x" * 257):
-                self.assertEqual(get(queue.url("/put?data=d&key=" + key)).status, 400)
-            self.assertEqual(post(queue.url("/mput?key=k"), b"a").status, 400)
-
-    def test_a_key_is_forgotten_after_the_window(self):
-        with Daemon("simplequeue", "--dedupe-window=" + SHORT, "--max-keys=1") as queue:
-            put(queue, b"a", "key=k")
-            wait_until(lambda: put(queue, b"b", "key=k").header("X-Duplicate") is None,
-                       what="the end of the window")
-            self.assertEqual(stats(queue)["depth"], 2)
-
-    def test_a_key_without_a_window_is_refused(self):
-        with Daemon("simplequeue") as queue:
-            answer = get(queue.url("/put?data=a&key=k"))
-            self.assertEqual(answer.status, 400)
-            self.assertIn("--dedupe-window", answer.text)
-            self.assertEqual(stats(queue)["puts"], 0)
 
 
 class OptionsOfLeases(unittest.TestCase):
