@@ -8,8 +8,11 @@
 // Error: sums of powers of the distance to the running mean, never of the values, so that a large
 // mean costs no digits: the standard deviation of NIST's NumAcc3 keeps 9 digits, of NumAcc4 8,
 // where sums of squares keep one. Either direction, growing with the square root of the count at
-// most. Memory: 56 bytes. Update and Merge: O(1), some nanoseconds. Units: the values' own for
-// mean, stddev, min and max, squared for variances; skewness and kurtosis have none.
+// most. Range: these powers must be doubles, so distances to the mean from 1e-150 to 1e150 for the
+// variance, 1e-100 to 1e100 for the skewness, 1e-75 to 1e75 for the kurtosis; beyond, these are 0,
+// infinite or NaN, and what needs less is right. Memory: 56 bytes. Update and Merge: O(1), some
+// nanoseconds. Units: the values' own for mean, stddev, min and max, squared for variances;
+// skewness and kurtosis have none.
 //
 //   Moments ages;
 //   for (double age : stream) ages.Update(age);
@@ -27,6 +30,7 @@
 #include <string_view>
 
 #include "algorithms/bytes.h"
+#include "algorithms/json_view.h"
 
 namespace rivulet {
 
@@ -102,6 +106,37 @@ class Moments {
   double excess_kurtosis() const {
     if (!(m2_ > 0)) return kUndefined;
     return static_cast<double>(count_) * m4_ / (m2_ * m2_) - 3;
+  }
+
+  /// The state itself, for stores that keep it as fields of their own.
+  struct Sums {
+    std::uint64_t count = 0;
+    double mean = 0;
+    double m2 = 0;  // sums of the 2nd, 3rd and 4th powers of the distance to the mean
+    double m3 = 0;
+    double m4 = 0;
+    double min = std::numeric_limits<double>::infinity();
+    double max = -std::numeric_limits<double>::infinity();
+  };
+  Sums sums() const { return {count_, mean_, m2_, m3_, m4_, min_, max_}; }
+  static Moments FromSums(const Sums& sums) {
+    Moments moments;
+    moments.count_ = sums.count;
+    moments.mean_ = sums.mean;
+    moments.m2_ = sums.m2;
+    moments.m3_ = sums.m3;
+    moments.m4_ = sums.m4;
+    moments.min_ = sums.min;
+    moments.max_ = sums.max;
+    return moments;
+  }
+
+  std::string Json() const {
+    JsonView view;
+    view.BeginObject().Field("count", count_).Field("mean", mean()).Field("stddev", stddev());
+    view.Field("variance", sample_variance()).Field("min", min()).Field("max", max());
+    view.Field("skewness", skewness()).Field("excess_kurtosis", excess_kurtosis());
+    return view.EndObject().Take();
   }
 
   std::string Save() const {

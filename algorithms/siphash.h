@@ -39,15 +39,24 @@ std::uint64_t SipHash(std::string_view bytes, std::uint64_t key_low, std::uint64
     rounds(kCompressions);
     v0 ^= word;
   };
-  const auto word_at = [&](std::size_t at, std::size_t count) {
+  const auto word_at = [&](std::size_t at) {
     std::uint64_t word = 0;
-    if (count > 0) std::memcpy(&word, bytes.data() + at, count);
+    std::memcpy(&word, bytes.data() + at, sizeof word);
     // Little-endian, as the paper has it.
     return std::endian::native == std::endian::little ? word : __builtin_bswap64(word);
   };
   const std::size_t whole = bytes.size() / 8 * 8;
-  for (std::size_t at = 0; at < whole; at += 8) absorb(word_at(at, 8));
-  absorb(std::uint64_t{bytes.size()} << 56 | word_at(whole, bytes.size() - whole));
+  for (std::size_t at = 0; at < whole; at += 8) absorb(word_at(at));
+  // The rest, without a loop where there are eight bytes to read: its length is not foreseen.
+  std::uint64_t rest = 0;
+  if (const std::size_t count = bytes.size() - whole; count > 0 && whole > 0) {
+    rest = word_at(bytes.size() - 8) >> (64 - 8 * count);
+  } else {
+    for (std::size_t i = 0; i < count; ++i) {
+      rest |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+    }
+  }
+  absorb(std::uint64_t{bytes.size()} << 56 | rest);
   v2 ^= 0xff;
   rounds(kFinalizations);
   return v0 ^ v1 ^ v2 ^ v3;

@@ -8,9 +8,10 @@
 // Bound, for a stream of total weight N and a capacity of m keys: a count is never below the truth
 // and above it by at most its own `error`, which is at most N/m. Every key whose true weight is
 // above N/m is held. While at most m distinct keys were seen all counts are exact (error 0). So for
-// the top 10, m = 1,000 is a good choice: m is what is remembered, not what is asked for. Memory:
-// about 120 bytes a key held and what keys longer than 15 bytes take. Update: one hash and O(1) for
-// a key that is held, amortised O(log m) for another. Top: O(m log n). Units: those of the weights.
+// the top 10, m = 1,000 is a good choice: m is what is remembered, not what is asked for. Counts
+// end at 2^64 - 1. Memory: about 120 bytes a key held and what keys longer than 15 bytes take.
+// Update: one hash and O(1) for a key that is held, amortised O(log m) for another. Top: O(m log
+// n). Units: those of the weights.
 //
 //   TopK countries(1000);
 //   for (const auto& click : clicks) countries.Update(click.country);
@@ -28,6 +29,8 @@
 #include <vector>
 
 #include "algorithms/bytes.h"
+#include "algorithms/json_view.h"
+#include "algorithms/saturated.h"
 #include "algorithms/siphash.h"
 
 namespace rivulet {
@@ -47,12 +50,13 @@ class TopK {
 
   void Update(std::string_view key, std::uint64_t weight = 1) {
     if (weight == 0) return;
-    total_ += weight;
+    total_ = SaturatedSum(total_, weight);
     const std::uint64_t hash = Hash(key);
-    if (const std::uint32_t held = slots_[Probe(key, hash)]; held != kFree) {
-      entries_[held].item.count += weight;
+    if (const std::size_t slot = Probe(key, hash); slots_[slot] != kFree) {
+      std::uint64_t& count = entries_[EntryAt(slot)].item.count;
+      count = SaturatedSum(count, weight);
     } else {
-      Insert(key, hash, absent_bound_ + weight, absent_bound_);
+      Insert(key, hash, SaturatedSum(absent_bound_, weight), absent_bound_);
     }
   }
 
@@ -62,23 +66,20 @@ class TopK {
     merged.reserve(entries_.size() + other.entries_.size());
     for (const Entry& entry : entries_) {
       const Item* there = other.Find(entry.item.value);
-      merged.push_back(entry.item);
-      merged.back().count += there != nullptr ? there->count : other.absent_bound_;
-      merged.back().error += there != nullptr ? there->error : other.absent_bound_;
+      merged.push_back(Sum(entry.item, there != nullptr ? there->count : other.absent_bound_,
+                           there != nullptr ? there->error : other.absent_bound_));
     }
     for (const Entry& entry : other.entries_) {
       if (Find(entry.item.value) != nullptr) continue;
-      merged.push_back(entry.item);
-      merged.back().count += absent_bound_;
-      merged.back().error += absent_bound_;
+      merged.push_back(Sum(entry.item, absent_bound_, absent_bound_));
     }
     std::sort(merged.begin(), merged.end(), Before);
-    std::uint64_t absent_bound = absent_bound_ + other.absent_bound_;
+    std::uint64_t absent_bound = SaturatedSum(absent_bound_, other.absent_bound_);
     if (merged.size() > capacity_) {
       absent_bound = std::max(absent_bound, merged[capacity_].count);
       merged.resize(capacity_);
     }
-    const std::uint64_t total = total_ + other.total_;
+    const std::uint64_t total = SaturatedSum(total_, other.total_);
     *this = TopK(capacity_, seed_);
     total_ = total;
     for (const Item& item : merged) Insert(item.value, Hash(item.value), item.count, item.error);
@@ -100,8 +101,8 @@ class TopK {
 
   /// The key's item, or null when it is not held. Valid until the next change.
   const Item* Find(std::string_view key) const {
-    const std::uint32_t held = slots_[Probe(key, Hash(key))];
-    return held == kFree ? nullptr : &entries_[held].item;
+    const std::size_t slot = Probe(key, Hash(key));
+    return slots_[slot] == kFree ? nullptr : &entries_[EntryAt(slot)].item;
   }
   /// The weight of all updates.
   std::uint64_t total() const { return total_; }
@@ -109,6 +110,18 @@ class TopK {
   std::size_t capacity() const { return capacity_; }
   /// No key that is not held has a true weight above this; zero while all counts are exact.
   std::uint64_t absent_bound() const { return absent_bound_; }
+
+  /// With the (at most) `n` on top.
+  std::string Json(std::size_t n = 10) const {
+    JsonView view;
+    view.BeginObject().Field("total", total_).Field("absent_bound", absent_bound_);
+    view.Key("top").BeginArray();
+    for (const Item& item : Top(n)) {
+      view.BeginObject().Field("value", item.value).Field("count", item.count);
+      view.Field("error", item.error).EndObject();
+    }
+    return view.EndArray().EndObject().Take();
+  }
 
   std::string Save() const {
     std::string bytes;
@@ -160,9 +173,18 @@ class TopK {
     std::uint64_t count;
     std::uint32_t entry;
   };
-  static constexpr std::uint32_t kFree = 0xffffffff;
+  // A slot is the upper half of the hash and, below it, the number of the entry: another key's
+  // entry is hardly ever looked at, which would be a cache miss where there are many.
+  using Slot = std::uint64_t;
+  static constexpr Slot kFree = 0xffffffff;
+  static constexpr Slot kUpper = ~kFree;
   static constexpr std::uint64_t kFormat = 0x31'2d'6b'2d'70'6f'74'20ULL;  // " top-k-1"
 
+  static Item Sum(Item item, std::uint64_t count, std::uint64_t error) {
+    item.count = SaturatedSum(item.count, count);
+    item.error = SaturatedSum(item.error, error);
+    return item;
+  }
   static bool Before(const Item& a, const Item& b) {
     if (a.count != b.count) return a.count > b.count;
     return a.error != b.error ? a.error < b.error : a.value < b.value;
@@ -176,13 +198,14 @@ class TopK {
   std::uint64_t Hash(std::string_view key) const {
     return SipHash<1, 3>(key, seed_, 0x9e3779b97f4a7c15ULL);
   }
+  static Slot SlotOf(std::uint64_t hash, std::uint32_t entry) { return (hash & kUpper) | entry; }
+  std::size_t EntryAt(std::size_t slot) const { return static_cast<std::uint32_t>(slots_[slot]); }
   // The slot that holds the key, or the free one where it would go.
   std::size_t Probe(std::string_view key, std::uint64_t hash) const {
     const std::size_t mask = slots_.size() - 1;
     std::size_t slot = hash & mask;
     while (slots_[slot] != kFree) {
-      const Entry& entry = entries_[slots_[slot]];
-      if (entry.hash == hash && entry.item.value == key) break;
+      if (((slots_[slot] ^ hash) & kUpper) == 0 && entries_[EntryAt(slot)].item.value == key) break;
       slot = (slot + 1) & mask;
     }
     return slot;
@@ -198,7 +221,7 @@ class TopK {
       if (entries_.size() * 2 > slots_.size()) {
         Rehash(slots_.size() * 2);
       } else {
-        slots_[Probe(key, hash)] = entry;
+        slots_[Probe(key, hash)] = SlotOf(hash, entry);
       }
       return;
     }
@@ -208,10 +231,10 @@ class TopK {
     const std::uint64_t weight = count - error;
     Erase(Probe(item.value, entries_[entry].hash));
     item.value = key;
-    item.count = absent_bound_ + weight;
+    item.count = SaturatedSum(absent_bound_, weight);
     item.error = absent_bound_;
     entries_[entry].hash = hash;
-    slots_[Probe(key, hash)] = entry;
+    slots_[Probe(key, hash)] = SlotOf(hash, entry);
     seen_.push_back({item.count, entry});
     std::push_heap(seen_.begin(), seen_.end(), After);
   }
@@ -236,7 +259,7 @@ class TopK {
   void Erase(std::size_t slot) {
     const std::size_t mask = slots_.size() - 1;
     for (std::size_t next = (slot + 1) & mask; slots_[next] != kFree; next = (next + 1) & mask) {
-      const std::size_t home = entries_[slots_[next]].hash & mask;
+      const std::size_t home = entries_[EntryAt(next)].hash & mask;
       if (((next - home) & mask) >= ((next - slot) & mask)) {
         slots_[slot] = slots_[next];
         slot = next;
@@ -251,7 +274,7 @@ class TopK {
     for (std::uint32_t entry = 0; entry < entries_.size(); ++entry) {
       std::size_t slot = entries_[entry].hash & mask;
       while (slots_[slot] != kFree) slot = (slot + 1) & mask;
-      slots_[slot] = entry;
+      slots_[slot] = SlotOf(entries_[entry].hash, entry);
     }
   }
 
@@ -260,9 +283,8 @@ class TopK {
   std::uint64_t total_ = 0;
   std::uint64_t absent_bound_ = 0;
   std::vector<Entry> entries_;
-  std::vector<std::uint32_t>
-      slots_;               // indices of entries_, hashed; a power of two, at most half full
-  std::vector<Seen> seen_;  // a heap; one for each entry
+  std::vector<Slot> slots_;  // hashed; a power of two, at most half full
+  std::vector<Seen> seen_;   // a heap; one for each entry
 };
 
 }  // namespace rivulet

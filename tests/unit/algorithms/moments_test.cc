@@ -220,3 +220,19 @@ TEST_CASE("moments: bytes that are cut, longer or of another version are not loa
   other[7] = '2';
   CHECK_FALSE(Moments::Load(other).has_value());
 }
+
+TEST_CASE("moments: skewness and kurtosis over the range that is promised") {
+  const std::vector<double> values = {1, 2, 3, 5, 8, 13, 21, 34};
+  const Moments plain = Of(values);
+  for (const double scale : {1e-75, 1e-60, 1e60, 1e73}) {
+    std::vector<double> scaled;
+    for (const double value : values) scaled.push_back(value * scale);
+    CHECK(Of(scaled).skewness() == doctest::Approx(plain.skewness()).epsilon(1e-12));
+    CHECK(Of(scaled).excess_kurtosis() == doctest::Approx(plain.excess_kurtosis()).epsilon(1e-12));
+  }
+  for (const double scale : {1e-148, 1e148}) {
+    std::vector<double> scaled;
+    for (const double value : values) scaled.push_back(value * scale);
+    CHECK(Of(scaled).stddev() / scale == doctest::Approx(plain.stddev()).epsilon(1e-12));
+  }
+}
