@@ -21,6 +21,8 @@ enum class StatusCode {
   kUnavailable,      // a peer or file cannot be reached now; a later try may succeed
   kIoError,          // the operating system refused; the message carries strerror
   kCorrupt,          // stored bytes are not what was written
+  kConflict,         // something that was required does not hold; nothing was done
+  kUnknownOutcome,   // it may have been done or not, and doing it again could do it twice
 };
 
 class [[nodiscard]] Status {

@@ -2,146 +2,212 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <cmath>
 #include <random>
+#include <stdexcept>
 #include <utility>
 
-#include "base/frames.h"
+#include "store/memory_commands.h"
+#include "store/memory_saved.h"
+#include "store/store_ops.h"
+#include "store/store_text.h"
 
 namespace rivulet {
 namespace {
 
-constexpr std::string_view kHead = "rivulet store 1\n";
-constexpr std::size_t kShownBytes = 64;
-
-std::uint64_t RandomWord() {
+KeySeed RandomSeed() {
   std::random_device random;
-  return (std::uint64_t{random()} << 32) | random();
+  const auto word = [&] { return (std::uint64_t{random()} << 32) | random(); };
+  return {word(), word()};
 }
 
-/// For an error message: quoted, cut, control bytes as \\xHH.
-std::string Shown(std::string_view text) {
-  std::string shown = "'";
-  for (char c : text.substr(0, kShownBytes)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      fmt::format_to(std::back_inserter(shown), "\\x{:02x}", byte);
-    } else {
-      shown += c;
-    }
+const Clock& TheSystemClock() {
+  static const SystemClock clock;
+  return clock;
+}
+
+/// As StoreBatch does, for the short ways.
+void CheckSizes(std::string_view key, std::string_view field, std::size_t value_bytes) {
+  if (key.size() > StoreBatch::kMaxBytes || field.size() > StoreBatch::kMaxBytes ||
+      value_bytes > StoreBatch::kMaxValueBytes) {
+    throw std::length_error("a store takes keys and fields of at most 1 MiB, values of 256 MiB");
   }
-  return shown + (text.size() > kShownBytes ? "'…" : "'");
-}
-
-/// A whole number of 64 bits as Increment() writes it: no plus, no leading zeros, no spaces.
-std::optional<std::int64_t> ReadWhole(std::string_view text) {
-  std::int64_t number = 0;
-  const char* end = text.data() + text.size();
-  auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  if (std::to_string(number) != text) return std::nullopt;
-  return number;
-}
-
-Status Corrupt(std::string_view why) {
-  return {StatusCode::kCorrupt, fmt::format("the saved store: {}", why)};
 }
 
 }  // namespace
 
-MemoryStore::MemoryStore() : values_(EmptyValues()) {}
+MemoryStore::MemoryStore() : MemoryStore(TheSystemClock()) {}
+MemoryStore::MemoryStore(const Clock& clock)
+    : clock_(&clock), commands_(std::make_unique<MemoryCommands>(clock, RandomSeed())) {}
+MemoryStore::~MemoryStore() = default;
 
-MemoryStore::Values MemoryStore::EmptyValues() {
-  return Values(0, Hash{RandomWord(), RandomWord()});
+void MemoryStore::Begin() {
+  commands_->held().Begin();
+  commands_->held().Sweep();
+}
+
+void MemoryStore::Count(std::uint64_t done, std::uint64_t failed) {
+  // One thread writes: no locked instruction is needed.
+  const auto set = [](auto* count, std::uint64_t value) {
+    count->store(value, std::memory_order_relaxed);
+  };
+  set(&done_, done_.load(std::memory_order_relaxed) + done);
+  if (failed > 0) set(&failed_, failed_.load(std::memory_order_relaxed) + failed);
+  set(&keys_, commands_->held().size());
+  set(&bytes_, bytes());
+}
+
+template <typename Answer>
+Answer MemoryStore::Counted(Answer answer) {
+  const bool ok = answer.ok();
+  Count(ok ? 1 : 0, ok ? 0 : 1);
+  return answer;
+}
+
+Result<std::vector<StoreReply>> MemoryStore::Run(const StoreBatch& batch) {
+  Begin();
+  if (batch.mode() == StoreBatch::Mode::kAtomic) return RunAtomic(batch);
+  std::vector<StoreReply> replies(batch.size());
+  std::uint64_t failed = 0;
+  StoreBatch::Reader reader(batch);
+  StoreCommand command;
+  for (StoreReply& reply : replies) {
+    reader.Next(&command);
+    Status status =
+        IsOfAtomic(command.op) ? OnlyAtomic(command.key) : commands_->Do(command, &reply);
+    if (status.ok()) continue;
+    reply.kind = StoreReply::Kind::kFailed;
+    reply.status = std::move(status);
+    ++failed;
+  }
+  Count(replies.size() - failed, failed);
+  return replies;
+}
+
+Result<std::vector<StoreReply>> MemoryStore::RunAtomic(const StoreBatch& batch) {
+  commands_->once().Sweep(commands_->held().now_ms());
+  StoreCommand command;
+  const auto refuse = [&](Status status) {
+    commands_->undo().Revert(&commands_->held(), &commands_->once());
+    Count(0, batch.size());
+    return status;
+  };
+  for (StoreBatch::Reader reader(batch); reader.Next(&command);) {
+    if (!IsRequirement(command.op)) continue;
+    if (Status status = commands_->Require(command); !status.ok()) return refuse(status);
+  }
+  std::vector<StoreReply> replies(batch.size());
+  commands_->undo().Open();
+  StoreBatch::Reader reader(batch);
+  bool skipping = false;
+  for (StoreReply& reply : replies) {
+    reader.Next(&command);
+    if (command.op == StoreOp::kOnce) skipping = false;
+    if (skipping && !IsRequirement(command.op)) {
+      reply.kind = StoreReply::Kind::kSkipped;
+      continue;
+    }
+    if (Status status = commands_->Do(command, &reply); !status.ok()) return refuse(status);
+    const bool gate = command.op == StoreOp::kOnce || command.op == StoreOp::kAdmit;
+    if (gate && reply.whole == 0) skipping = true;
+  }
+  commands_->undo().Close();
+  Count(replies.size(), 0);
+  return replies;
+}
+
+Result<std::vector<std::string>> MemoryStore::Keys(std::string_view prefix, StoreKind kind,
+                                                   std::size_t most) {
+  Begin();
+  std::vector<std::string> found;
+  const bool own = prefix.starts_with(StoreBatch::kOwnPrefix);
+  bool more = false;
+  commands_->held().ForEach([&](std::string_view key, HeldValue& value) {
+    if (more || !key.starts_with(prefix)) return;
+    if (!own && key.starts_with(StoreBatch::kOwnPrefix)) return;
+    const bool is = kind == StoreKind::kText   ? value.scalar() != nullptr
+                    : kind == StoreKind::kHash ? value.hash() != nullptr
+                                               : value.sorted() != nullptr;
+    if (!is) return;
+    more = found.size() == most;
+    if (!more) found.emplace_back(key);
+  });
+  if (!more) return Counted(Result<std::vector<std::string>>(std::move(found)));
+  return Counted(Result<std::vector<std::string>>(
+      Status(StatusCode::kTooLarge,
+             fmt::format("more than {} keys begin with {}", most, ShownBytes(prefix)))));
 }
 
 Result<std::optional<std::string>> MemoryStore::Get(std::string_view key) {
-  auto found = values_.find(key);
-  if (found == values_.end()) return std::optional<std::string>();
-  return std::optional<std::string>(found->second);
-}
-
-std::string& MemoryStore::At(std::string_view key) {
-  auto found = values_.find(key);
-  if (found == values_.end()) {
-    found = values_.emplace(key, std::string()).first;
-    bytes_ += key.size();
-  }
-  return found->second;
+  CheckSizes(key, {}, 0);
+  Begin();
+  StoreReply reply;
+  const Status status = commands_->Do({StoreOp::kGet, key}, &reply);
+  if (!status.ok()) return Counted(Result<std::optional<std::string>>(status));
+  std::optional<std::string> text;
+  if (reply.kind == StoreReply::Kind::kText) text = std::move(reply.text);
+  return Counted(Result<std::optional<std::string>>(std::move(text)));
 }
 
 Status MemoryStore::Set(std::string_view key, std::string_view value) {
-  std::string& at = At(key);
-  bytes_ = bytes_ - at.size() + value.size();
-  at.assign(value);
-  return {};
-}
-
-Result<std::int64_t> MemoryStore::Increment(std::string_view key, std::int64_t by) {
-  std::int64_t sum = by;
-  if (auto found = values_.find(key); found != values_.end()) {
-    auto number = ReadWhole(found->second);
-    if (!number) {
-      return InvalidArgument(fmt::format("key {} holds {}: it must be a whole number of 64 bits",
-                                         Shown(key), Shown(found->second)));
-    }
-    if (__builtin_add_overflow(*number, by, &sum)) {
-      return InvalidArgument(
-          fmt::format("key {}: {} and {} must not leave 64 bits", Shown(key), *number, by));
-    }
-  }
-  const fmt::format_int digits(sum);
-  Status status = Set(key, {digits.data(), digits.size()});
-  if (!status.ok()) return status;
-  return sum;
+  CheckSizes(key, {}, value.size());
+  Begin();
+  StoreReply reply;
+  return Counted(commands_->Do({StoreOp::kSet, key, {}, value}, &reply));
 }
 
 Status MemoryStore::Delete(std::string_view key) {
-  auto found = values_.find(key);
-  if (found == values_.end()) return {};
-  bytes_ -= found->first.size() + found->second.size();
-  values_.erase(found);
-  return {};
+  CheckSizes(key, {}, 0);
+  Begin();
+  StoreReply reply;
+  return Counted(commands_->Do({StoreOp::kDelete, key}, &reply));
 }
 
-std::size_t MemoryStore::size() const { return values_.size(); }
-std::size_t MemoryStore::bytes() const { return bytes_; }
+Result<std::int64_t> MemoryStore::Increment(std::string_view key, std::int64_t by) {
+  CheckSizes(key, {}, 0);
+  Begin();
+  return Counted(commands_->IncrementKey(key, by));
+}
+
+Result<std::int64_t> MemoryStore::HashIncrement(std::string_view key, std::string_view field,
+                                                std::int64_t by) {
+  CheckSizes(key, field, 0);
+  Begin();
+  return Counted(commands_->IncrementField(key, field, by));
+}
+
+Result<double> MemoryStore::SortedAdd(std::string_view key, std::string_view member, double by) {
+  CheckSizes(key, member, 0);
+  if (!std::isfinite(by)) throw std::invalid_argument("a store takes finite numbers");
+  Begin();
+  return Counted(commands_->AddScore(key, member, by));
+}
+
+StoreReport MemoryStore::Report() const {
+  StoreReport report;
+  report.url = "memory:";
+  report.commands = done_.load(std::memory_order_relaxed);
+  report.failed = failed_.load(std::memory_order_relaxed);
+  report.keys = keys_.load(std::memory_order_relaxed);
+  report.bytes = bytes_.load(std::memory_order_relaxed);
+  return report;
+}
+
+std::size_t MemoryStore::size() const { return commands_->held().size(); }
+std::size_t MemoryStore::bytes() const {
+  return commands_->held().bytes() + commands_->once().bytes();
+}
 
 std::string MemoryStore::Save() const {
-  std::string saved;
-  if (values_.empty()) return saved;
-  std::size_t need = kHead.size();
-  for (const auto& [key, value] : values_) need += FrameBytes(key) + FrameBytes(value);
-  saved.reserve(need);
-  saved += kHead;
-  for (const auto& [key, value] : values_) {
-    AppendFrame(&saved, key);
-    AppendFrame(&saved, value);
-  }
-  return saved;
+  commands_->held().Begin();
+  return SaveMemory(*commands_);
 }
 
 Status MemoryStore::Load(std::string_view saved) {
-  Values values = EmptyValues();
-  std::size_t bytes = 0;
-  if (!saved.empty()) {
-    if (!saved.starts_with(kHead)) return Corrupt("it must begin with 'rivulet store 1'");
-    std::string_view rest = saved.substr(kHead.size());
-    while (!rest.empty()) {
-      auto key = TakeFrame(&rest);
-      auto value = key ? TakeFrame(&rest) : std::nullopt;
-      if (!value) {
-        return Corrupt(
-            fmt::format("no whole key and value at byte {}", saved.size() - rest.size()));
-      }
-      if (!values.emplace(*key, *value).second) {
-        return Corrupt(fmt::format("the key {} stands there twice", Shown(*key)));
-      }
-      bytes += key->size() + value->size();
-    }
-  }
-  values_ = std::move(values);
-  bytes_ = bytes;
+  auto loaded = std::make_unique<MemoryCommands>(*clock_, RandomSeed());
+  if (Status status = LoadMemory(saved, loaded.get()); !status.ok()) return status;
+  commands_ = std::move(loaded);
+  Count(0, 0);
   return {};
 }
 

@@ -1,0 +1,481 @@
+#include "store/redis_script.h"
+
+#include <openssl/sha.h>
+
+#include <array>
+#include <string>
+
+namespace rivulet {
+
+// How "all or nothing" holds, where Redis undoes nothing: sure() looks at all that the commands
+// touch before anything is written. Where it is not sure (a text that is set and then counted on, a
+// kind that is wrong but perhaps skipped), commands run on with every key copied before its first
+// change, and the copies come back when one is refused.
+const std::string_view kRedisScript = R"lua(
+local KEYS, ARGV = KEYS, ARGV
+local call, try = redis.call, redis.pcall
+local tonumber, find, type = tonumber, string.find, type
+local abs, format, sub = math.abs, string.format, string.sub
+local mode, count = ARGV[1], #ARGV
+local HUGE = 1e290  -- a sum with less cannot leave a number's range
+
+-- Arguments behind the key's number.
+local width = {once = 2, onceid = 2, always = 0, admit = 2, zadd = 2, hincr = 2, hadd = 2, hmin = 2,
+  hmax = 2, hset = 2, moments = 7, zset = 2, zwithin = 3, zdecay = 5, zrem = 1, padd = 1,
+  incr = 1, set = 1, del = 0, expire = 1, hdel = 1, get = 0, hget = 1, hall = 0, hsize = 0,
+  zscore = 1, ztop = 1, zsize = 0, pcount = 0, reqtext = 1, reqabsent = 0, reqhash = 2}
+local kind_of = {once = 'string', onceid = 'hash', admit = 'zset', zadd = 'zset', hincr = 'hash',
+  hadd = 'hash', hmin = 'hash', hmax = 'hash', hset = 'hash', moments = 'hash', zset = 'zset',
+  zwithin = 'zset', zdecay = 'zset', zrem = 'zset', padd = 'string', incr = 'string',
+  hdel = 'hash', get = 'string', hget = 'hash', hall = 'hash', hsize = 'hash', zscore = 'zset',
+  ztop = 'zset', zsize = 'zset', pcount = 'string'}
+-- What a command that changes something may need of the user's rights.
+local changes = {once = 'SETBIT', onceid = 'HSETNX', admit = 'ZADD', zadd = 'ZINCRBY',
+  hincr = 'HINCRBY', hadd = 'HSET', hmin = 'HSET', hmax = 'HSET', hset = 'HSET', moments = 'HSET',
+  zset = 'ZADD', zwithin = 'ZADD', zdecay = 'ZINCRBY', zrem = 'ZREM', padd = 'PFADD',
+  incr = 'INCRBY', set = 'SET', del = 'DEL', expire = 'PEXPIRE', hdel = 'HDEL'}
+
+local function refuse(what, value)
+  error({refused = what, value = sub(value or '', 1, 100)})
+end
+local function text_of(x) return format('%.17g', x) end
+local function finite(x) return x - x == 0 end
+local function number_of(text)
+  if not find(text, '^[-+]?%.?%d[%d.eE+-]*$') then return nil end
+  local x = tonumber(text)
+  if x and finite(x) then return x end
+end
+local function whole(text)
+  return #text <= 15 and (text == '0' or find(text, '^%-?[1-9]%d*$'))
+end
+local function need_kind(k, kind)
+  local t = call('TYPE', k).ok
+  if t ~= 'none' and t ~= kind then refuse('kind', t .. ' ' .. kind) end
+end
+
+local function require_all()
+  local i, n = 2, 0
+  while i <= count do
+    local op, k = ARGV[i], KEYS[ARGV[i + 1] + 0]
+    n = n + 1
+    if op == 'reqtext' or op == 'reqhash' then
+      local t = call('TYPE', k).ok
+      local kind = op == 'reqtext' and 'string' or 'hash'
+      if t ~= 'none' and t ~= kind then return n, 'kind', t .. ' ' .. kind end
+      local v, wanted
+      if op == 'reqtext' then
+        v, wanted = call('GET', k), ARGV[i + 2]
+      else
+        v, wanted = call('HGET', k, ARGV[i + 2]), ARGV[i + 3]
+      end
+      if v ~= wanted then return n, 'conflict', v and sub(v, 1, 100) or '' end
+    elseif op == 'reqabsent' and call('EXISTS', k) == 1 then
+      return n, 'present', ''
+    end
+    i = i + 2 + width[op]
+  end
+end
+
+-- True where no command can be refused, whatever Once() and Admit() answer.
+local function sure()
+  local kind, replaced, texts, merged, logs, counted = {}, {}, {}, {}, {}, {}
+  local fields, rights, total, i = {}, {}, 0, 2
+  while i <= count do
+    local op, k = ARGV[i], KEYS[ARGV[i + 1] + 0]
+    local need = kind_of[op]
+    local change = changes[op]
+    if change and not rights[change] then
+      rights[change] = true
+      if redis.acl_check_cmd and not redis.acl_check_cmd(change, k, '1', 'm') then
+        error({err = 'NOPERM this user has no permissions to run ' .. change})
+      end
+    end
+    if need then
+      local t = kind[k]
+      if not t then
+        if replaced[k] then return false end
+        t = call('TYPE', k).ok
+        if t == 'none' then t = need end
+        kind[k] = t
+      end
+      if t ~= need or replaced[k] then return false end
+      if op == 'zadd' or op == 'zwithin' or op == 'zdecay' then
+        if abs(tonumber(ARGV[i + 3])) > 1e270 then return false end
+        if op == 'zdecay' then
+          local d = KEYS[ARGV[i + 6] + 0]
+          if replaced[d] or texts[d] or call('TYPE', d).ok == 'string' then return false end
+          if kind[d] and kind[d] ~= 'hash' then return false end
+          local t_d = call('TYPE', d).ok
+          if t_d ~= 'none' and t_d ~= 'hash' then return false end
+          kind[d] = 'hash'
+          local kept = call('HGET', d, k)
+          local _, _, a, b = find(kept or '0 1', '^(%S+) (%S+)$')
+          if not a or not number_of(a) or (number_of(b) or 0) <= 0 then return false end
+        end
+      elseif op == 'hincr' or op == 'hadd' or op == 'hmin' or op == 'hmax' then
+        local marks = fields[k]
+        if not marks then
+          marks = {}
+          fields[k] = marks
+        end
+        local field, by = ARGV[i + 2], abs(tonumber(ARGV[i + 3]))
+        local mark = marks[field]
+        if not mark then
+          if texts[k] then return false end
+          local v = call('HGET', k, field)
+          if v then
+            if op == 'hincr' then
+              if not whole(v) then return false end
+            else
+              local x = number_of(v)
+              if not x or abs(x) > HUGE then return false end
+            end
+          end
+        end
+        if op == 'hincr' then
+          total = total + by
+          if mark == 'n' or total > 4e15 then return false end
+          marks[field] = 'i'
+        else
+          if by > HUGE then return false end
+          marks[field] = 'n'
+        end
+        if merged[k] then return false end
+      elseif op == 'hset' then
+        texts[k] = true
+        if fields[k] or merged[k] then return false end
+      elseif op == 'moments' then
+        if texts[k] or fields[k] then return false end
+        if not merged[k] then
+          merged[k] = true
+          local h = call('HMGET', k, 'n', 'mean', 'm2', 'm3', 'm4', 'min', 'max')
+          for j = 1, 7 do
+            if h[j] and not tonumber(h[j]) or not h[j] ~= not h[1] then return false end
+          end
+          if h[1] and not whole(h[1]) then return false end
+        end
+        total = total + tonumber(ARGV[i + 2])
+        if total > 4e15 then return false end
+      elseif op == 'incr' then
+        if logs[k] then return false end
+        total = total + abs(tonumber(ARGV[i + 2]))
+        if total > 4e15 then return false end
+        if not counted[k] then
+          counted[k] = true
+          local v = call('GET', k)
+          if v and not whole(v) then return false end
+        end
+      elseif op == 'padd' or op == 'pcount' then
+        if counted[k] then return false end
+        if not logs[k] then
+          logs[k] = true
+          if type(try('PFCOUNT', k)) == 'table' then return false end
+        end
+      end
+    elseif op == 'set' or op == 'del' or (op == 'expire' and tonumber(ARGV[i + 2]) < 0) then
+      replaced[k] = true
+    end
+    i = i + 2 + width[op]
+  end
+  return true
+end
+
+local skip, renewed, careful = false, {}, false
+-- Keys at which a sorted set may have gone: what is kept of its decay goes at the end. And those at
+-- which a decayed one was seen.
+local gone, seen = {}, {}
+
+local function number_at(k, field)
+  local v = call('HGET', k, field)
+  if not v then return nil end
+  return number_of(v) or refuse('number', v)
+end
+local function keep(k, field, x)
+  if not finite(x) then refuse('range', '') end
+  local text = text_of(x)
+  call('HSET', k, field, text)
+  return text
+end
+local function check_sum(k, member, by)
+  if not careful or abs(by) <= HUGE then return end
+  local score = call('ZSCORE', k, member)
+  if score and not finite(score + by) then refuse('range', '') end
+end
+
+local function moments(k, i)
+  local nb = tonumber(ARGV[i])
+  if nb == 0 then return 1 end
+  local h = call('HMGET', k, 'n', 'mean', 'm2', 'm3', 'm4', 'min', 'max')
+  local na = h[1] and find(h[1], '^%d+$') and tonumber(h[1])
+  if h[1] and not na then refuse('moments', h[1]) end
+  if not na or na == 0 then
+    call('HSET', k, 'n', ARGV[i], 'mean', ARGV[i + 1], 'm2', ARGV[i + 2], 'm3', ARGV[i + 3],
+      'm4', ARGV[i + 4], 'min', ARGV[i + 5], 'max', ARGV[i + 6])
+    return 1
+  end
+  for j = 2, 7 do
+    if not h[j] or not tonumber(h[j]) then refuse('moments', h[j] or '') end
+  end
+  local mean, m2, m3, m4 = tonumber(h[2]), tonumber(h[3]), tonumber(h[4]), tonumber(h[5])
+  local m2b, m3b, m4b = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
+  local n, d = na + nb, tonumber(ARGV[i + 1]) - mean
+  local d2 = d * d
+  m4 = m4 + (m4b + d2 * d2 * na * nb * (na * na - na * nb + nb * nb) / (n * n * n) +
+    6 * d2 * (na * na * m2b + nb * nb * m2) / (n * n) + 4 * d * (na * m3b - nb * m3) / n)
+  m3 = m3 + (m3b + d2 * d * na * nb * (na - nb) / (n * n) + 3 * d * (na * m2b - nb * m2) / n)
+  m2 = m2 + (m2b + d2 * na * nb / n)
+  mean = mean + d * nb / n
+  local low, high = ARGV[i + 5], ARGV[i + 6]
+  if tonumber(h[6]) < tonumber(low) then low = h[6] end
+  if tonumber(h[7]) > tonumber(high) then high = h[7] end
+  if type(try('HINCRBY', k, 'n', ARGV[i])) == 'table' then refuse('overflow', h[1]) end
+  call('HSET', k, 'mean', text_of(mean), 'm2', text_of(m2), 'm3', text_of(m3), 'm4', text_of(m4),
+    'min', low, 'max', high)
+  return 1
+end
+
+local function within(k, i)
+  local member, by, room = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
+  check_sum(k, member, tonumber(by))
+  local sum = call('ZADD', k, 'XX', 'INCR', by, member)
+  if sum then return sum end
+  local over = call('ZCARD', k) - room
+  if over < 0 then return call('ZINCRBY', k, by, member) end
+  local least = call('ZRANGE', k, over, over, 'WITHSCORES')
+  local score = tonumber(least[2]) + tonumber(by)
+  if not finite(score) then refuse('range', '') end
+  call('ZREMRANGEBYRANK', k, 0, over)
+  call('ZADD', k, text_of(score), member)
+  return text_of(score)
+end
+
+local function decayed(k, i)
+  local member, by, at, half = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]),
+    tonumber(ARGV[i + 3])
+  local d = KEYS[ARGV[i + 4] + 0]
+  if careful then need_kind(d, 'hash') end
+  local there = not gone[k] and (seen[k] or call('EXISTS', k) == 1)
+  local kept = there and call('HGET', d, k)
+  local landmark = at
+  if kept then
+    local _, _, a, b = find(kept, '^(%S+) (%S+)$')
+    landmark, half = a and number_of(a), b and number_of(b)
+    if not landmark or not half or half <= 0 then refuse('decay', kept) end
+  end
+  local moves = (at - landmark) / half > 30
+  local factor = 2 ^ ((landmark - at) / half)
+  local weight = moves and by or by * 2 ^ ((at - landmark) / half)
+  if not finite(weight) then refuse('range', '') end
+  check_sum(k, member, weight)
+  if moves then
+    local left = call('PTTL', k)
+    call('ZUNIONSTORE', k, 1, k, 'WEIGHTS', text_of(factor))
+    if left > 0 then call('PEXPIRE', k, left) end
+    landmark = at
+  end
+  if moves or not kept then
+    call('HSET', d, k, text_of(landmark) .. ' ' .. text_of(half))
+    gone[k] = nil
+  end
+  seen[k] = true
+  return call('ZINCRBY', k, text_of(weight), member)
+end
+
+local function counted(reply, k, field)
+  local failed = type(reply) == 'table'
+  -- A number of Lua's keeps 53 bits of a sum; its text keeps all.
+  if not failed and abs(reply) < 9e15 then return reply end
+  local v = field and call('HGET', k, field) or not field and call('GET', k) or ''
+  if not failed then return v end
+  refuse(find(reply.err, 'overflow') and 'overflow' or 'whole', v)
+end
+
+local function top(k, most)
+  if most == 0 then return {} end
+  return call('ZREVRANGE', k, 0, most < 0 and -1 or most - 1, 'WITHSCORES')
+end
+
+local function log(reply)
+  if type(reply) == 'table' then refuse('log', '') end
+  return reply
+end
+
+local function act(op, k, i)
+  if op == 'once' or op == 'onceid' then
+    local first
+    if op == 'once' then
+      first = call('SETBIT', k, ARGV[i], 1) == 0
+    else
+      first = call('HSETNX', k, ARGV[i], 1) == 1
+    end
+    if not renewed[k] then
+      renewed[k] = true
+      call('PEXPIRE', k, ARGV[i + 1])
+    end
+    skip = not first
+    return first and 1 or 0
+  elseif op == 'zadd' then
+    check_sum(k, ARGV[i], tonumber(ARGV[i + 1]))
+    return call('ZINCRBY', k, ARGV[i + 1], ARGV[i])
+  elseif op == 'hincr' then
+    return counted(try('HINCRBY', k, ARGV[i], ARGV[i + 1]), k, ARGV[i])
+  elseif op == 'admit' then
+    if call('ZADD', k, 'XX', 'INCR', 1, ARGV[i]) then return 1 end
+    if call('ZCARD', k) < tonumber(ARGV[i + 1]) then
+      call('ZADD', k, 1, ARGV[i])
+      return 1
+    end
+    skip = true
+    return 0
+  elseif op == 'moments' then return moments(k, i)
+  elseif op == 'hadd' then
+    return keep(k, ARGV[i], (number_at(k, ARGV[i]) or 0) + tonumber(ARGV[i + 1]))
+  elseif op == 'hmin' or op == 'hmax' then
+    local x, held = tonumber(ARGV[i + 1]), number_at(k, ARGV[i])
+    if held and (op == 'hmin' and held <= x or op == 'hmax' and held >= x) then
+      return text_of(held)
+    end
+    return keep(k, ARGV[i], x)
+  elseif op == 'zwithin' then return within(k, i)
+  elseif op == 'zdecay' then return decayed(k, i)
+  elseif op == 'padd' then return log(try('PFADD', k, ARGV[i]))
+  elseif op == 'pcount' then return log(try('PFCOUNT', k))
+  elseif op == 'hset' then call('HSET', k, ARGV[i], ARGV[i + 1]) return 1
+  elseif op == 'zset' then call('ZADD', k, ARGV[i + 1], ARGV[i]) return 1
+  elseif op == 'incr' then return counted(try('INCRBY', k, ARGV[i]), k)
+  elseif op == 'set' then
+    call('SET', k, ARGV[i])
+    gone[k] = true
+    return 1
+  elseif op == 'del' then
+    gone[k] = true
+    return call('DEL', k)
+  elseif op == 'hdel' then return call('HDEL', k, ARGV[i])
+  elseif op == 'zrem' then
+    local removed = call('ZREM', k, ARGV[i])
+    if removed == 1 and call('EXISTS', k) == 0 then gone[k] = true end
+    return removed
+  elseif op == 'expire' then
+    if tonumber(ARGV[i]) < 0 then gone[k] = true end
+    if ARGV[i] ~= '0' then return call('PEXPIRE', k, ARGV[i]) end
+    call('PERSIST', k)
+    return call('EXISTS', k)
+  elseif op == 'get' then return call('GET', k)
+  elseif op == 'hget' then return call('HGET', k, ARGV[i])
+  elseif op == 'hall' then return call('HGETALL', k)
+  elseif op == 'hsize' then return call('HLEN', k)
+  elseif op == 'zscore' then return call('ZSCORE', k, ARGV[i])
+  elseif op == 'ztop' then return top(k, tonumber(ARGV[i]))
+  elseif op == 'zsize' then return call('ZCARD', k)
+  elseif op == 'always' then skip = false
+  end
+  return 1
+end
+
+-- By a call that may fail: who has no rights to the key has no decayed sets, either.
+local function forget_decays()
+  local d = 'rivulet|decayed'
+  if not next(gone) or try('EXISTS', d) ~= 1 then return end
+  for k in pairs(gone) do try('HDEL', d, k) end
+end
+
+local SKIPPED = {ok = 'skipped'}
+local out, n = {}, 0
+
+local function run(before)
+  local i = 2
+  while i <= count do
+    local op = ARGV[i]
+    n = n + 1
+    if skip and op ~= 'once' and op ~= 'onceid' and op ~= 'always' then
+      out[n] = SKIPPED
+    else
+      local k = KEYS[ARGV[i + 1] + 0]
+      if before then before(op, k, i + 2) end
+      out[n] = act(op, k, i + 2)
+    end
+    i = i + 2 + width[op]
+  end
+end
+
+if mode == 'p' then
+  careful = true
+  local i = 2
+  while i <= count do
+    local op, k = ARGV[i], KEYS[ARGV[i + 1] + 0]
+    n = n + 1
+    local done, answer = pcall(function()
+      if kind_of[op] then need_kind(k, kind_of[op]) end
+      return act(op, k, i + 2)
+    end)
+    if not done then
+      if type(answer) == 'table' and answer.refused then
+        answer = {answer.refused, answer.value}
+      elseif n == 1 then
+        error(answer)  -- nothing was done: it may be tried again
+      else
+        answer = {type(answer) == 'table' and answer.err or tostring(answer), ''}
+      end
+    end
+    out[n] = answer
+    i = i + 2 + width[op]
+  end
+  return {'done', out}
+end
+
+local at, what, value = require_all()
+if at then return {'refused', at, what, value} end
+if sure() then
+  run()
+  forget_decays()
+  return {'done', out}
+end
+
+careful = true
+local copies, copied = {}, {}
+local function copy(k)
+  if copied[k] then return end
+  copied[k] = true
+  local name = 'rivulet|undo|' .. #copies
+  copies[#copies + 1] = {k, name, call('COPY', k, name, 'REPLACE') == 1}
+end
+local done, problem = pcall(run, function(op, k, i)
+  if kind_of[op] then need_kind(k, kind_of[op]) end
+  if changes[op] then copy(k) end
+  if op == 'zdecay' then copy(KEYS[ARGV[i + 4] + 0]) end
+end)
+for _, c in ipairs(copies) do
+  if done then
+    call('DEL', c[2])
+  elseif c[3] then
+    call('RENAME', c[2], c[1])
+  else
+    call('DEL', c[1])
+  end
+end
+if done then
+  forget_decays()
+  return {'done', out}
+end
+if type(problem) == 'table' and problem.refused then
+  return {'refused', n, problem.refused, problem.value}
+end
+error(problem)
+)lua";
+
+std::string_view RedisScriptSha() {
+  static const std::string sha = [] {
+    std::array<unsigned char, SHA_DIGEST_LENGTH> digest{};
+    SHA1(reinterpret_cast<const unsigned char*>(kRedisScript.data()), kRedisScript.size(),
+         digest.data());
+    std::string hex;
+    for (const unsigned char byte : digest) {
+      hex += "0123456789abcdef"[byte >> 4];
+      hex += "0123456789abcdef"[byte & 15];
+    }
+    return hex;
+  }();
+  return sha;
+}
+
+}  // namespace rivulet
