@@ -75,6 +75,7 @@ Status CheckDaemonOptions(const DaemonOptions& daemon) {
 
 Status PrepareProcess(const std::string& name, const DaemonOptions& daemon) {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the write
   if (Status s = EnterRoot(daemon.process); !s.ok()) return s;
   if (Status s = Daemonize(daemon.process); !s.ok()) return s;
   return InitLog(name, daemon.log);

@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
   Archiver& archiver = **opened;
 
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the write
   const SignalWatcher on_term(loop, SIGTERM, [&] { archiver.Drain(); });
   const SignalWatcher on_int(loop, SIGINT, [&] { archiver.Drain(); });
   const SignalWatcher on_hangup(loop, SIGHUP, [&] { RollAndReopen(&archiver); });

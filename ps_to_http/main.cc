@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
   Bridge bridge(loop, clock, *config, std::move(filter).value(), files->get());
 
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the write
   const SignalWatcher on_term(loop, SIGTERM, [&] { bridge.Stop(); });
   const SignalWatcher on_int(loop, SIGINT, [&] { bridge.Stop(); });
   const SignalWatcher on_hangup(loop, SIGHUP, [&] { Reopen(files->get()); });

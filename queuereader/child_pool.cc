@@ -16,22 +16,23 @@ void ChildPool::Impl::Begin(std::span<const Message* const> its_messages,
                             std::span<Outcome> its_outcomes, Context& its_context,
                             bool one_at_a_time) {
   CheckAhead(its_messages);
-  messages = its_messages;
   outcomes = its_outcomes;
   context = &its_context;
-  left = messages.size();
-  todo.clear();
-  for (std::size_t i = messages.size(); i > ahead.size(); --i) todo.push_back(i - 1);
-  alone.assign(messages.size(), one_at_a_time);
-  if (said.size() < messages.size()) said.resize(messages.size());
-  said_more.clear();
-  for (auto& worker : workers) {
-    if (worker->owes()) continue;
-    worker->last_answered.reset();
-    if (ahead.empty()) CheckIdle(*worker);
+  if (entries.empty()) {
+    for (auto& worker : workers) CheckIdle(*worker);
   }
-  ahead.clear();
-  ahead_ended = false;
+  // What was sent ahead may have waited for us.
+  for (auto& worker : workers) {
+    if (worker->owes() && worker->has_unwritten()) worker->RestartClock(clock.Now());
+  }
+  of_run = its_messages.size();
+  if (of_run > entries.size()) Append(its_messages.subspan(entries.size()));
+  left = 0;
+  for (std::size_t i = 0; i < of_run; ++i) {
+    if (entries[i].settled) continue;
+    ++left;
+    entries[i].alone = entries[i].alone || one_at_a_time;
+  }
 }
 
 void ChildPool::Impl::Run() {
@@ -45,17 +46,23 @@ void ChildPool::Impl::Run() {
 
 /// In the order of the messages, whichever child was faster.
 void ChildPool::Impl::Deliver() {
-  std::sort(said_more.begin(), said_more.end());
-  for (const std::size_t message : said_more) {
-    ChildAnswer answer = std::exchange(said[message], ChildAnswer());
+  for (std::size_t i = 0; i < of_run; ++i) {
+    Entry& entry = entries[i];
+    outcomes[i] = std::move(entry.outcome);
+    if (!entry.said) continue;
     try {
-      for (const auto& [counter, by] : answer.counters) context->Count(counter, by);
-      if (outcomes[message].failed()) continue;
-      for (const auto& [output, text] : answer.emissions) context->EmitFor(message, output, text);
+      for (const auto& [counter, by] : entry.said->counters) context->Count(counter, by);
+      if (outcomes[i].failed()) continue;
+      for (const auto& [output, text] : entry.said->emissions) context->EmitFor(i, output, text);
     } catch (const std::exception& error) {
-      outcomes[message] = Outcome::Failed(error.what());
+      outcomes[i] = Outcome::Failed(error.what());
     }
   }
+}
+
+void ChildPool::Impl::EndRun() {
+  entries.erase(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(of_run));
+  first += std::exchange(of_run, 0);
 }
 
 void ChildPool::Impl::Assign(MonoTime now) {
@@ -86,17 +93,17 @@ void ChildPool::Impl::Fill(Worker& worker, MonoTime now) {
   if (worker.owed() > share / 2) return;
   worker.alone = false;
   while (!todo.empty() && worker.owed() < share) {
-    const std::size_t message = todo.back();
-    if (worker.owes() && (alone[message] || worker.unanswered_bytes() >= config.ahead_bytes))
-      return;
-    todo.pop_back();
-    if (const std::string why = dialect.WhyNot(*messages[message]); !why.empty()) {
+    const std::size_t message = todo.front();
+    const Entry& entry = At(message);
+    if (worker.owes() && (entry.alone || worker.unanswered_bytes() >= config.ahead_bytes)) return;
+    todo.pop_front();
+    if (const std::string why = dialect.WhyNot(*entry.message); !why.empty()) {
       Charge(message, why);
       continue;
     }
-    dialect.AppendMessage(worker.out(), *messages[message]);
+    dialect.AppendMessage(worker.out(), *entry.message);
     worker.Owe(message, now);
-    worker.alone = alone[message];
+    worker.alone = entry.alone;
     if (worker.alone) return;
   }
 }
@@ -246,6 +253,8 @@ bool ChildPool::Impl::TakeOne(Worker& worker, MonoTime now) {
       return true;
     case ChildDialect::Took::kOther:
       worker.out()->append(reply);
+      // While its reader's store was away the child could not answer.
+      if (!reply.empty()) worker.RestartClock(worker.waiting_since() + (clock.Now() - now));
       return true;
     case ChildDialect::Took::kBroken:
       Broken(worker, why);
@@ -264,12 +273,12 @@ bool ChildPool::Impl::TakeOne(Worker& worker, MonoTime now) {
 void ChildPool::Impl::Answer(Worker& worker, MonoTime now) {
   const std::size_t message = worker.TakeOwed(now);
   ChildAnswer answer = std::exchange(worker.pending, ChildAnswer());
-  outcomes[message] = std::move(answer.outcome);
+  Entry& entry = At(message);
+  entry.outcome = std::move(answer.outcome);
   if (!answer.emissions.empty() || !answer.counters.empty()) {
-    said[message] = std::move(answer);
-    said_more.push_back(message);
+    entry.said = std::make_unique<ChildAnswer>(std::move(answer));
   }
-  --left;
+  Settle(message);
   worker.last_answered = message;
   if (!worker.has_answered) worker.restart.Reset();
   worker.has_answered = ever_answered = true;
@@ -300,10 +309,11 @@ void ChildPool::Run(std::span<const Message* const> messages, std::span<Outcome>
     impl_->Begin(messages, outcomes, context, one_at_a_time);
     impl_->Run();
     impl_->Deliver();
+    impl_->EndRun();
   } catch (...) {
     // What is in the children's hand is nobody's any more.
     impl_->End(Duration::zero());
-    for (auto& worker : impl_->workers) worker->Forget();
+    impl_->ForgetAhead();
     throw;
   }
 }

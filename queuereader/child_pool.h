@@ -102,8 +102,8 @@ class ChildPool {
   /// ahead. After it has thrown no message has an outcome.
   void Run(std::span<const Message* const> messages, std::span<Outcome> outcomes, Context& context,
            bool one_at_a_time);
-  /// The next Run() begins with these, behind those of the calls since the last one: sends what
-  /// goes to children that run. All of them must be there then; else the children are ended.
+  /// The next runs will be of these, in order, behind those of the calls before: sends what goes to
+  /// children that run. They must live until they are run. A run of others ends the children.
   void Ahead(std::span<const Message* const> messages);
   /// Called with a child that was just started, before any message; it may Ask(). When it fails,
   /// the child is taken for broken.

@@ -7,61 +7,66 @@
 namespace rivulet {
 
 void ChildPool::Impl::Ahead(std::span<const Message* const> its_messages) {
-  if (ahead_ended) return;
-  if (ahead.empty()) {
-    for (auto& worker : workers) {
-      worker->last_answered.reset();
-      CheckIdle(*worker);
-    }
+  for (auto& worker : workers) {
+    if (!worker->owes()) CheckIdle(*worker);
   }
+  Append(its_messages);
   const MonoTime now = clock.Now();
-  for (const Message* message : its_messages) {
-    if (!SendAhead(*message, now)) {
-      ahead_ended = true;
-      break;
-    }
-    ahead.push_back(message);
+  while (!todo.empty() && SendAhead(now)) {
   }
   FlushAll();
 }
 
+void ChildPool::Impl::Append(std::span<const Message* const> its_messages) {
+  for (const Message* message : its_messages) {
+    todo.push_back(first + entries.size());
+    entries.emplace_back().message = message;
+  }
+}
+
 /// To the child with the least to do. A message that cannot be sent is the run's to deal with, and
 /// so are those behind it.
-bool ChildPool::Impl::SendAhead(const Message& message, MonoTime now) {
+bool ChildPool::Impl::SendAhead(MonoTime now) {
   Worker* least = nullptr;
   for (auto& worker : workers) {
     if (worker->running() && (least == nullptr || worker->owed() < least->owed())) {
       least = worker.get();
     }
   }
-  if (least == nullptr || least->owed() >= config.ahead_messages ||
+  const std::size_t message = todo.front();
+  const Entry& entry = At(message);
+  if (least == nullptr || entry.alone || (least->owes() && least->alone) ||
+      least->owed() >= config.ahead_messages ||
       (least->owes() && least->unanswered_bytes() >= config.ahead_bytes) ||
-      !dialect.WhyNot(message).empty()) {
+      !dialect.WhyNot(*entry.message).empty()) {
     return false;
   }
-  const std::size_t place = ahead.size();
-  dialect.AppendMessage(least->out(), message);
-  least->Owe(place, now);
+  todo.pop_front();
+  dialect.AppendMessage(least->out(), *entry.message);
+  least->Owe(message, now);
   least->alone = false;
   return true;
 }
 
 /// A run of other messages than it was said to be would take their answers for its own.
 void ChildPool::Impl::CheckAhead(std::span<const Message* const> its_messages) {
-  if (ahead.size() <= its_messages.size() &&
-      std::equal(ahead.begin(), ahead.end(), its_messages.begin())) {
-    return;
+  const std::size_t both = std::min(entries.size(), its_messages.size());
+  for (std::size_t i = 0; i < both; ++i) {
+    if (entries[i].message == its_messages[i]) continue;
+    LogWarning("{}", Named("has messages that were not run after all, and is started again"));
+    return ForgetAhead();
   }
-  LogWarning("{}", Named("has messages that were not run after all, and is started again"));
-  ForgetAhead();
 }
 
+/// A child that has had any of them would know what nobody has asked for.
 void ChildPool::Impl::ForgetAhead() {
-  ahead.clear();
-  ahead_ended = false;
+  const bool any_seen = todo.size() < entries.size();
+  first += entries.size();
+  entries.clear();
+  todo.clear();
+  of_run = 0;
   for (auto& worker : workers) {
-    if (!worker->owes()) continue;
-    worker->End(Duration::zero());
+    if (any_seen) worker->End(Duration::zero());
     worker->Forget();
   }
 }

@@ -28,7 +28,7 @@ Status ChildPool::Impl::Ask(std::size_t index, std::string_view request,
                             const std::function<Result<bool>(std::string_view*)>& take) {
   Worker& worker = *workers[index];
   if (!starting) {
-    if (!ahead.empty()) ForgetAhead();
+    if (!entries.empty()) ForgetAhead();
     CheckIdle(worker);
     if (!worker.running()) {
       if (Status status = AwaitStart(index); !status.ok()) {

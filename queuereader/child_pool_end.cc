@@ -1,6 +1,8 @@
 // What becomes of messages whose child has ended, or was ended.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "queuereader/child_pool_impl.h"
 #include "queuereader/task_unusable.h"
@@ -11,14 +13,15 @@ namespace {
 // What a shell ends with where there is no such command, or none that it may run.
 constexpr std::string_view kNotFound = "exited with 127";
 constexpr std::string_view kNotRun = "exited with 126";
+constexpr Duration kMostFirstWait = std::chrono::milliseconds(300);
 
 }  // namespace
 
 void ChildPool::Impl::Excess(Worker& worker) {
   const std::string why = "answered more often than it was asked";
   ++stats.crashes;
-  if (worker.last_answered) {
-    outcomes[*worker.last_answered] = Outcome::Failed(why);
+  if (worker.last_answered && *worker.last_answered >= first) {
+    At(*worker.last_answered).outcome = Outcome::Failed(why);
   } else {
     LogWarning("{}", Named(why));
   }
@@ -43,7 +46,7 @@ void ChildPool::Impl::Lost(Worker& worker, const std::string& why, Blame blame,
   } else if (blame == Blame::kAny) {
     LogWarning("{}", Named(fmt::format("{} {} messages, which it gets again one by one", why,
                                        owed.size())));
-    for (const std::size_t message : owed) alone[message] = true;
+    for (const std::size_t message : owed) At(message).alone = true;
   }
   SendAnew(owed);
   CheckDeadStarts(why, blame);
@@ -64,17 +67,25 @@ void ChildPool::Impl::CheckDeadStarts(const std::string& why, Blame blame) {
     throw TaskUnusable(
         fmt::format("{}, as {} times in a row: it has never answered", why, dead_starts));
   }
-  for (const std::size_t message : todo) Charge(message, why);
-  todo.clear();
+  while (!todo.empty() && IsOfRun(todo.front())) {
+    Charge(todo.front(), why);
+    todo.pop_front();
+  }
 }
 
 void ChildPool::Impl::SendAnew(const std::vector<std::size_t>& owed) {
-  todo.insert(todo.end(), owed.rbegin(), owed.rend());
+  todo.insert(todo.begin(), owed.begin(), owed.end());
+  std::sort(todo.begin(), todo.end());
 }
 
 void ChildPool::Impl::Charge(std::size_t message, const std::string& why) {
-  outcomes[message] = Outcome::Failed(why);
-  --left;
+  At(message).outcome = Outcome::Failed(why);
+  Settle(message);
+}
+
+void ChildPool::Impl::Settle(std::size_t message) {
+  At(message).settled = true;
+  if (IsOfRun(message)) --left;
 }
 
 void ChildPool::Impl::NoteEnd(Worker& worker) {
@@ -83,7 +94,9 @@ void ChildPool::Impl::NoteEnd(Worker& worker) {
     return;
   }
   ++dead_starts;
-  worker.not_before = clock.Now() + worker.restart.Next();
+  const Duration wait = worker.restart.Next();
+  // A command that has never answered is given up after some starts: that shall be told soon.
+  worker.not_before = clock.Now() + (ever_answered ? wait : std::min(wait, kMostFirstWait));
 }
 
 }  // namespace rivulet

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <span>
@@ -27,13 +28,15 @@ struct ChildPool::Impl {
   }
 
   void Ahead(std::span<const Message* const> its_messages);
-  bool SendAhead(const Message& message, MonoTime now);
+  bool SendAhead(MonoTime now);
   void ForgetAhead();
   void CheckAhead(std::span<const Message* const> its_messages);
+  void Append(std::span<const Message* const> its_messages);
   void Begin(std::span<const Message* const> messages, std::span<Outcome> outcomes,
              Context& context, bool one_at_a_time);
   void Run();
   void Deliver();
+  void EndRun();
 
   void Assign(MonoTime now);
   bool MayStart(const Worker& worker, MonoTime now) const;
@@ -61,6 +64,8 @@ struct ChildPool::Impl {
   void CheckDeadStarts(const std::string& why, Blame blame);
   void SendAnew(const std::vector<std::size_t>& owed);
   void Charge(std::size_t message, const std::string& why);
+  /// It has its outcome.
+  void Settle(std::size_t message);
   void NoteEnd(Worker& worker);
   void LogEnd(Worker& worker, const std::string& how);
   std::string Named(const std::string& why) const { return config.child.name + ": " + why; }
@@ -94,19 +99,25 @@ struct ChildPool::Impl {
   std::vector<pollfd> watched;
   std::vector<Worker*> watched_workers;
 
-  // Of the next run, sent already: its first messages.
-  std::vector<const Message*> ahead;
-  bool ahead_ended = false;  // nothing more goes ahead
+  /// A message of the run in hand, or of one that comes.
+  struct Entry {
+    const Message* message = nullptr;
+    Outcome outcome = Outcome::Done();
+    bool settled = false;               // has its outcome
+    bool alone = false;                 // to be sent while nothing else is in the child's hand
+    std::unique_ptr<ChildAnswer> said;  // where that is more than an outcome
+  };
+  Entry& At(std::size_t message) { return entries[message - first]; }
+  bool IsOfRun(std::size_t message) const { return message < first + of_run; }
 
-  // The run in hand.
-  std::span<const Message* const> messages;
+  // Messages have numbers, by which workers owe them.
+  std::deque<Entry> entries;
+  std::size_t first = 0;         // the number of the first entry
+  std::size_t of_run = 0;        // so many of them are the run in hand
+  std::size_t left = 0;          // of the run, without an outcome
+  std::deque<std::size_t> todo;  // to be sent, in order
+  Context* context = nullptr;    // of the run
   std::span<Outcome> outcomes;
-  Context* context = nullptr;
-  std::size_t left = 0;                // without an outcome
-  std::vector<std::size_t> todo;       // to be sent, the last one first
-  std::vector<bool> alone;             // to be sent while nothing else is in the child's hand
-  std::vector<ChildAnswer> said;       // by message; used only where any says more than an outcome
-  std::vector<std::size_t> said_more;  // those
 };
 
 }  // namespace rivulet

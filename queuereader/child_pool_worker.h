@@ -54,6 +54,8 @@ class ChildPoolWorker {
   std::size_t TakeOwed(MonoTime now);
   /// The messages that it owes, in order; they are owed no more.
   std::vector<std::size_t> Forget();
+  /// It could not work on what it owes first: it had not got it.
+  void RestartClock(MonoTime now) { waiting_since_ = now; }
   /// When what it owes first became the first.
   MonoTime waiting_since() const { return waiting_since_; }
 

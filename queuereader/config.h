@@ -34,6 +34,7 @@ struct ReaderOptions {
   std::uint64_t task_memory_bytes = 0;
   OutputOptions outputs;
   std::string store = "memory:";
+  std::string store_password_file;
 
   // Failures.
   std::uint64_t max_tries = 5;

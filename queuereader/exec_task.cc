@@ -90,7 +90,8 @@ class ExecTask final : public Task {
   ExecDialect dialect_;
   mutable ChildPool pool_;
   std::size_t batch_;
-  std::optional<MonoTime> ahead_since_;  // of the next run
+  std::size_t ahead_ = 0;   // messages that it was told of, and that were not run yet
+  MonoTime ahead_since_{};  // when the first of them was the program's to work on
   mutable std::size_t most_brought_back_ = kAllMessages;
 };
 
@@ -104,6 +105,7 @@ ChildPoolConfig ExecTask::PoolConfig(const ExecSpec& spec, const TaskEnvironment
   config.workers = spec.workers;
   config.timeout = spec.timeout;
   config.ahead_bytes = std::size_t{256} << 10;
+  config.ahead_messages = 2 * kMaxBatch;
   config.restart.first = std::chrono::milliseconds(20);
   config.seed = std::random_device()();
   config.stop_requested = environment.stop_requested;
@@ -120,14 +122,17 @@ void ExecTask::RunBatch(std::span<const Message* const> messages, std::span<Outc
     if (Status status = FetchState(); !status.ok()) throw std::runtime_error(status.message());
   }
   const ChildPoolStats before = pool_.stats();
-  const MonoTime begin = ahead_since_ ? *std::exchange(ahead_since_, {}) : clock_.Now();
+  const MonoTime begin = ahead_ > 0 ? ahead_since_ : clock_.Now();
+  const std::size_t behind = ahead_ - std::min(std::exchange(ahead_, 0), messages.size());
   try {
     pool_.Run(messages, outcomes, context, false);
   } catch (const TaskUnusable& why) {
     throw TaskUnusable(fmt::format("the command '{}' {}", command_, why.what()));
   }
   const ChildPoolStats after = pool_.stats();
-  Adapt(messages.size(), clock_.Now() - begin,
+  ahead_ = behind;
+  ahead_since_ = clock_.Now();
+  Adapt(messages.size(), ahead_since_ - begin,
         after.crashes != before.crashes || after.timeouts != before.timeouts);
   if (state_ && state_->is_long()) {
     if (Status status = FetchState(); !status.ok()) LogWarning("{}", status.message());
@@ -137,7 +142,8 @@ void ExecTask::RunBatch(std::span<const Message* const> messages, std::span<Outc
 void ExecTask::Ahead(std::span<const Message* const> messages) {
   // Then it is asked for its state first.
   if (state_ && state_->is_long()) return;
-  if (!ahead_since_) ahead_since_ = clock_.Now();
+  if (ahead_ == 0) ahead_since_ = clock_.Now();
+  ahead_ += messages.size();
   pool_.Ahead(messages);
 }
 
@@ -325,7 +331,10 @@ Result<NamedTask> MakeExecTask(std::string_view command, const TaskEnvironment& 
   spec.memory_bytes = environment.task_memory_bytes;
   if (Status status = ReadSpec(command, &spec); !status.ok()) return status;
   auto task = std::make_unique<ExecTask>(spec, environment);
-  return NamedTask{spec.name, std::move(task), true};
+  NamedTask named{spec.name, std::move(task), true, false};
+  // What a program with state has seen, and nobody has asked for, would be in its state.
+  named.looks_beyond = !spec.has_state;
+  return named;
 }
 
 }  // namespace rivulet

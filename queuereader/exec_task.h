@@ -21,8 +21,10 @@
 // the messages that it has answered since; what it emits then is dropped, and a message that it has
 // failed is among them.
 //
-// Several messages are written ahead, as many as take it about 50 ms. A program may read and answer
-// several at once; how it blames the right one for its end, see ChildPoolConfig::answers_each.
+// Several messages are written ahead, as many as take it about 50 ms, and where they are many those
+// of the next batch, too (not with state=yes): a pause after a failure, and a stop, come when those
+// are answered. A program may read and answer several at once; how it blames the right one for its
+// end, see ChildPoolConfig::answers_each.
 #pragma once
 
 #include <string_view>

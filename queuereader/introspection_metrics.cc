@@ -124,6 +124,29 @@ void WriteOutputs(std::string* out, const std::vector<OutputStats>& outputs) {
          &OutputStats::pending);
 }
 
+void WriteStore(std::string* out, const StoreReport& store) {
+  const auto one = [out](const char* name, const char* help, const char* type, double value) {
+    WriteOne(out, name, help, type, value);
+  };
+  one("rivulet_reader_store_commands_total", "Commands that the store has done.", "counter",
+      static_cast<double>(store.commands));
+  one("rivulet_reader_store_failed_total", "Commands that it refused.", "counter",
+      static_cast<double>(store.failed));
+  one("rivulet_reader_store_unknown_total", "Commands that may have been done or not.", "counter",
+      static_cast<double>(store.unknown));
+  one("rivulet_reader_store_connects_total", "Connections made to it.", "counter",
+      static_cast<double>(store.connects));
+  one("rivulet_reader_store_waited_seconds_total", "Time that tasks waited for it.", "counter",
+      Seconds(store.waited));
+  one("rivulet_reader_store_keys", "Keys held in this process.", "gauge",
+      static_cast<double>(store.keys));
+  one("rivulet_reader_store_bytes", "Keys and values held in this process.", "gauge",
+      static_cast<double>(store.bytes));
+  one("rivulet_reader_store_disk_bytes", "Of its files.", "gauge",
+      static_cast<double>(store.disk_bytes));
+  one("rivulet_reader_store_up", "Whether it answers.", "gauge", store.status.ok() ? 1 : 0);
+}
+
 }  // namespace
 
 void WriteReaderMetrics(std::string* out, const ReaderReport& report) {
@@ -131,6 +154,7 @@ void WriteReaderMetrics(std::string* out, const ReaderReport& report) {
   WriteCheckpoints(out, report.stats);
   WriteTasks(out, report.stats.reader.tasks);
   if (!report.outputs.empty()) WriteOutputs(out, report.outputs);
+  if (report.stats.store) WriteStore(out, *report.stats.store);
 }
 
 }  // namespace rivulet

@@ -141,6 +141,26 @@ void AppendOutputJson(std::string* out, const OutputStats& output) {
   out->push_back('}');
 }
 
+std::vector<Figure> Figures(const StoreReport& store) {
+  return {{"commands", store.commands},    {"failed", store.failed}, {"unknown", store.unknown},
+          {"connects", store.connects},    {"keys", store.keys},     {"bytes", store.bytes},
+          {"disk_bytes", store.disk_bytes}};
+}
+
+void AppendStoreJson(std::string* out, const StoreReport& store) {
+  out->push_back('{');
+  Members members(out);
+  members.Text("url", store.url);
+  members.Counts(Figures(store));
+  members.Number("waited_seconds", Seconds(store.waited));
+  if (store.status.ok()) {
+    *members.Begin("last_error") += "null";
+  } else {
+    members.Text("last_error", store.status.message());
+  }
+  out->push_back('}');
+}
+
 }  // namespace
 
 Status ReaderHealth(const RunnerStats& stats) {
@@ -155,6 +175,9 @@ Status ReaderHealth(const RunnerStats& stats) {
   }
   if (!stats.checkpoint_status.ok()) {
     return unwell("the last checkpoint failed: " + stats.checkpoint_status.message());
+  }
+  if (stats.store && !stats.store->status.ok()) {
+    return unwell("the store is away: " + stats.store->status.message());
   }
   if (stats.current && stats.busy > kTooLong) {
     return unwell(fmt::format("task {} has been at work for {} {}", stats.current->task,
@@ -203,6 +226,13 @@ std::string ReaderReportText(const ReaderReport& report) {
     line("  url", output.url);
     if (!output.last_error.empty()) line("  last_error", EscapeControl(output.last_error));
   }
+  if (stats.store) {
+    block("store", stats.store->url, Figures(*stats.store));
+    seconds("  waited_seconds", Seconds(stats.store->waited));
+    if (!stats.store->status.ok()) {
+      line("  last_error", EscapeControl(stats.store->status.message()));
+    }
+  }
   return out;
 }
 
@@ -235,6 +265,12 @@ std::string ReaderReportJson(const ReaderReport& report, const TaskViews* views)
     AppendOutputJson(&out, report.outputs[i]);
   }
   out.push_back(']');
+  members.Begin("store");
+  if (stats.store) {
+    AppendStoreJson(&out, *stats.store);
+  } else {
+    out += "null";
+  }
   members.Begin("current");
   if (stats.current) {
     out.push_back('{');

@@ -41,6 +41,8 @@ std::string ReaderReportText(const ReaderReport& report);
 ///    "p99_seconds":S|null,"backoff_seconds":S,"counters":{…}}],
 ///  "outputs":[{"name":…,"url":…,"emitted":N,"delivered":N,"refused":N,"pending":N,"retries":N,
 ///    "last_error":…|null}],
+///  "store":{"url":…,"commands":N,"failed":N,"unknown":N,"connects":N,"keys":N,"bytes":N,
+///    "disk_bytes":N,"waited_seconds":S,"last_error":…|null}|null,
 ///  "current":{"task":…,"message":…,"seconds":S}|null}
 /// With `views` each task has a list "views"; null where they are not known.
 std::string ReaderReportJson(const ReaderReport& report, const TaskViews* views = nullptr);

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "base/frames.h"
+#include "base/units.h"
+#include "queuereader/store_frames.h"
 #include "queuereader/task_host.h"
 #include "queuereader/task_host_frames.h"
 #include "queuereader/task_host_summary.h"
@@ -186,19 +188,15 @@ class IsolatedTask final : public Task {
     return {};
   }
 
-  static bool IsStoreRequest(char letter) {
-    return letter == 'G' || letter == 'P' || letter == 'A' || letter == 'D';
-  }
   static std::string NextReply(std::string_view* replies) {
     HostFrame frame;
     std::string why;
-    std::string reply;
-    if (TakeHostFrame(replies, &frame, &why) == HostTook::kFrame) {
-      AppendHostFrame(&reply, 'R', {frame.body});
-    } else {
-      AppendStoreReply(&reply, Status(StatusCode::kUnavailable,
-                                      "a message that is run again asks for more than before"));
+    if (TakeHostFrame(replies, &frame, &why) != HostTook::kFrame) {
+      return RefuseStoreRequest(
+          {StatusCode::kUnavailable, "a message that is run again asks for more than before"});
     }
+    std::string reply;
+    AppendHostFrame(&reply, 'R', {frame.body});
     return reply;
   }
 
@@ -206,21 +204,52 @@ class IsolatedTask final : public Task {
     return {StatusCode::kUnavailable, "its child " + why};
   }
 
-  /// Sends `request` (frames), and waits for the frame of that letter, or X.
+  /// Sends `request` (frames), and waits for the frame of that letter, or X; meanwhile the child
+  /// may ask for the store.
   Status Exchange(std::string_view request, char letter, std::string* body) const {
     Status refused;
-    Status status = Ask(request, [&](std::string_view* bytes) -> Result<bool> {
-      for (HostFrame frame;;) {
-        std::string why;
-        const HostTook took = TakeHostFrame(bytes, &frame, &why);
-        if (took == HostTook::kBroken) return Broken(why);
-        if (took == HostTook::kNothing) return false;
-        if (frame.letter == 'X') refused = InvalidArgument(std::string(frame.body));
-        if (frame.letter == letter) body->assign(frame.body);
-        if (frame.letter == 'X' || frame.letter == letter) return true;
+    std::string next(request);
+    const MonoTime begun = clock_.Now();
+    Duration answering{};  // that the store took
+    for (bool done = false; !done;) {
+      if (environment_.task_timeout > Duration::zero() &&
+          clock_.Now() - begun - answering > environment_.task_timeout) {
+        return Broken("asked the store for longer than " +
+                      FormatDuration(environment_.task_timeout) + " (--task-timeout)");
       }
-    });
-    return status.ok() ? refused : status;
+      std::string reply;
+      Status status = Ask(next, [&](std::string_view* bytes) -> Result<bool> {
+        for (HostFrame frame;;) {
+          std::string why;
+          const HostTook took = TakeHostFrame(bytes, &frame, &why);
+          if (took == HostTook::kBroken) return Broken(why);
+          if (took == HostTook::kNothing) return false;
+          if (IsStoreRequest(frame.letter)) {
+            const MonoTime asked = clock_.Now();
+            auto answered = AnswerAsked(frame, &reply);
+            answering += clock_.Now() - asked;
+            return answered;
+          }
+          if (frame.letter == 'X') refused = InvalidArgument(std::string(frame.body));
+          if (frame.letter == letter) body->assign(frame.body);
+          done = frame.letter == 'X' || frame.letter == letter;
+          if (done) return true;
+        }
+      });
+      if (!status.ok()) return status;
+      next = std::move(reply);
+    }
+    return refused;
+  }
+  /// What the store says to a child that was asked for something else than to run.
+  Result<bool> AnswerAsked(const HostFrame& frame, std::string* reply) const {
+    const auto answer =
+        environment_.store
+            ? AnswerStoreRequest(frame, *environment_.store)
+            : RefuseStoreRequest({StatusCode::kUnavailable, "this reader has no store"});
+    if (!answer) return Broken("asked the store for what it cannot do");
+    *reply = *answer;
+    return true;
   }
   /// The same, of a frame with that body.
   Status AskFor(std::string_view frame, char letter, std::string* body) const {

@@ -24,6 +24,7 @@
 #include "queuereader/summary.h"
 #include "queuereader/task_host.h"
 #include "store/memory_store.h"
+#include "store/open_store.h"
 
 namespace rivulet {
 namespace {
@@ -55,13 +56,15 @@ RunnerConfig MakeRunnerConfig(const std::string& program, const Options& declare
 }
 
 TaskEnvironment MakeTaskEnvironment(EventLoop& loop, const Clock& clock,
-                                    const ReaderOptions& options, const Outputs& outputs) {
+                                    const ReaderOptions& options, const Outputs& outputs,
+                                    Store& store) {
   TaskEnvironment environment;
   environment.loop = &loop;
   environment.clock = &clock;
   environment.outputs = outputs.names();
   environment.task_timeout = options.task_timeout;
   environment.task_memory_bytes = options.task_memory_bytes;
+  environment.store = &store;
   if (options.isolate) environment.host_program = "/proc/self/exe";
   environment.stop_requested = &StopSignals::requested;
   return environment;
@@ -230,6 +233,7 @@ int ReaderProgram::Run(int argc, const char* const* argv) {
   const SystemClock clock;
   EventLoop loop;
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of the write
   FailedMessages failed_messages(options_.failed_message_dir, options_.queuename,
                                  options_.failed_count);
   if (Status status = failed_messages.Check(); !status.ok()) {
@@ -241,10 +245,15 @@ int ReaderProgram::Run(int argc, const char* const* argv) {
                                  if (running != nullptr) running->OnOutputs();
                                });
   if (!outputs.ok()) return refuse(outputs.status());
+  const auto store =
+      OpenStore(options_.store, {.clock = &clock, .password_file = options_.store_password_file});
+  if (!store.ok()) {
+    return refuse({store.status().code(), "--store: " + store.status().message()});
+  }
   RunnerConfig config = MakeRunnerConfig(name_, declared, options_);
-  auto tasks =
-      MakeMarkedTasks(name_, registry_, options_,
-                      MakeTaskEnvironment(loop, clock, options_, **outputs), &config.child_tasks);
+  auto tasks = MakeMarkedTasks(name_, registry_, options_,
+                               MakeTaskEnvironment(loop, clock, options_, **outputs, **store),
+                               &config.child_tasks);
   if (!tasks.ok()) return refuse(tasks.status());
   config.after_slice = [&standard_files, culprit = Culprit(*tasks, config.child_tasks)] {
     standard_files.PutBack(culprit);
@@ -254,10 +263,9 @@ int ReaderProgram::Run(int argc, const char* const* argv) {
   auto files = OpenStateFiles(loop, clock, options_);
   if (!files.ok()) return refuse(files.status());
 
-  MemoryStore store;
   ReaderSurroundings surroundings;
   surroundings.clock = &clock;
-  surroundings.store = &store;
+  surroundings.store = store->get();
   surroundings.outputs = (*outputs)->names();
   surroundings.entering = [&running](const std::string& task, std::size_t message, MonoTime since) {
     running->Entering(task, message, since);
@@ -277,13 +285,17 @@ int ReaderProgram::Run(int argc, const char* const* argv) {
                                     .crash_mark = files->crash_mark.get(),
                                     .outputs = outputs->get(),
                                     .checkpoint = files->checkpoint.get(),
-                                    .store = &store});
+                                    .memory_store = dynamic_cast<MemoryStore*>(store->get()),
+                                    .store = store->get()});
   running = &runner;
   if (Status status = runner.Restore(); !status.ok())
     return refuse({StatusCode::kIoError, status.message()});
   const std::uint64_t restored = reader.counts().messages;
 
-  const StopSignals stop_signals(loop, [&runner] { runner.Stop(); });
+  const StopSignals stop_signals(loop, [&runner, &store] {
+    runner.Stop();
+    (*store)->Interrupt();
+  });
   const SignalWatcher hangup(loop, SIGHUP, Reopen);
   const auto introspection =
       Introspection::Open(loop, clock, name_, options_.status, runner, **source, outputs->get());

@@ -16,6 +16,8 @@ constexpr Duration kFast = std::chrono::microseconds(10);
 // Messages that a task is told of together, ahead of its run.
 constexpr std::size_t kFirstAnnounced = 16;
 constexpr std::size_t kMostAnnounced = 64;
+// A chunk that is worth while to be read before the one before it has been run.
+constexpr std::size_t kLeastPrepared = 64;
 
 /// Of a message whose try in hand was its `tries`th. As it will be read back, so that a message
 /// that comes when it is due is not early.
@@ -116,24 +118,19 @@ std::string Reader::Impl::Slot::Label() const {
 }
 
 MonoTime Reader::Impl::Handle(std::span<const Incoming> messages, WallTime when,
-                              std::optional<MonoTime> begin, std::vector<Verdict>* verdicts) {
+                              std::optional<MonoTime> begin, std::vector<Verdict>* verdicts,
+                              std::span<const Incoming> next) {
   const std::size_t n = messages.size();
-  verdicts->resize(n);
-  while (works.size() < n) works.push_back(std::make_unique<Work>());
   now = when;
   const ReaderCounts counts_before = counts;
   has_run = false;
-  bool runs = false;
-  StartAnnouncing(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    Work& work = *works[i];
-    work.incoming = messages[i];
-    work.index = i;
-    work.verdict = &(*verdicts)[i];
-    Begin(work);
-    runs = runs || work.state == Work::State::kRuns;
-    if (hears_ahead != nullptr) Announce(work);
+  if (!TakePrepared(messages, verdicts)) {
+    StartAnnouncing(n, kFirstAnnounced);
+    BeginAll(messages, verdicts);
   }
+  bool runs = false;
+  for (std::size_t i = 0; i < n; ++i) runs = Count(*works[i]) || runs;
+  if (!next.empty() && fatal.empty()) Prepare(next);
   const MonoTime first_began = run_started = RunBegins(messages, begin);
   if (runs) {
     if (preprocess) RunSlot(*preprocess, n);
@@ -148,6 +145,44 @@ MonoTime Reader::Impl::Handle(std::span<const Incoming> messages, WallTime when,
   for (std::size_t i = 0; i < n; ++i) Conclude(*works[i]);
   last_time = run_started - first_began;
   return runs || !begin || run_started != first_began ? run_started : *begin;
+}
+
+bool Reader::Impl::TakePrepared(std::span<const Incoming> messages,
+                                std::vector<Verdict>* verdicts) {
+  const std::size_t count = std::exchange(prepared, 0);
+  if (count == 0 || count != messages.size() ||
+      prepared_works.front()->incoming.bytes.data() != messages.front().bytes.data()) {
+    return false;
+  }
+  works.swap(prepared_works);
+  verdicts->swap(prepared_verdicts);
+  return true;
+}
+
+void Reader::Impl::Prepare(std::span<const Incoming> messages) {
+  TellAhead();
+  // Not before what will be run before.
+  if (!told_all || !slots.front().looks_beyond) return;
+  works.swap(prepared_works);
+  StartAnnouncing(messages.size(), kMostAnnounced);
+  BeginAll(messages, &prepared_verdicts);
+  TellAhead();
+  works.swap(prepared_works);
+  prepared = messages.size();
+}
+
+void Reader::Impl::BeginAll(std::span<const Incoming> messages, std::vector<Verdict>* verdicts) {
+  const std::size_t n = messages.size();
+  verdicts->resize(n);
+  while (works.size() < n) works.push_back(std::make_unique<Work>());
+  for (std::size_t i = 0; i < n; ++i) {
+    Work& work = *works[i];
+    work.incoming = messages[i];
+    work.index = i;
+    work.verdict = &(*verdicts)[i];
+    Begin(work);
+    if (hears_ahead != nullptr) Announce(work);
+  }
 }
 
 /// By the clock, or nearly: see ReaderStats.
@@ -166,32 +201,39 @@ MonoTime Reader::Impl::RunBegins(std::span<const Incoming> messages,
 }
 
 /// Only what is sure to be run: with --preprocess or --validate that is not known before.
-void Reader::Impl::StartAnnouncing(std::size_t messages) {
+void Reader::Impl::StartAnnouncing(std::size_t messages, std::size_t first_piece) {
   announced.clear();
   hears_ahead = nullptr;
+  told_all = false;
   if (messages < 2 * kFirstAnnounced || preprocess || validate || task_count == 0) return;
   hears_ahead = &slots.front();
   announces = BatchOf(*hears_ahead);
-  announce_at = kFirstAnnounced;
+  announce_at = first_piece;
+  told_all = true;
 }
 
 /// In ever larger pieces: the first ones soon, and the others with few calls.
 void Reader::Impl::Announce(Work& work) {
   if (!IsLeft(*hears_ahead, work)) return;
-  if (RunsAlone(*hears_ahead, work)) {  // the batch ends before it
+  if (announces == 0 || RunsAlone(*hears_ahead, work)) {  // the batch ends before it
     hears_ahead = nullptr;
+    told_all = false;
     return;
   }
   announced.push_back(&work.message);
-  if (--announces > 0 && announced.size() < announce_at) return;
+  if (--announces == 0 || announced.size() >= announce_at) TellAhead();
+}
+
+void Reader::Impl::TellAhead() {
+  if (announced.empty()) return;
   announce_at = std::min(2 * announce_at, kMostAnnounced);
   try {
-    hears_ahead->task->Ahead(announced);
+    slots.front().task->Ahead(announced);
   } catch (...) {  // NOLINT(bugprone-empty-catch): it was only a hint
     announces = 0;
+    told_all = false;
   }
   announced.clear();
-  if (announces == 0) hears_ahead = nullptr;
 }
 
 void Reader::Impl::Begin(Work& work) {
@@ -203,8 +245,6 @@ void Reader::Impl::Begin(Work& work) {
   Status status = work.document.Parse(work.incoming.bytes);
   if (status.ok()) status = ReadEnvelope(work.document.root(), &work.envelope);
   if (!status.ok()) {
-    ++counts.messages;
-    ++counts.malformed;
     verdict.next = Verdict::Next::kMalformed;
     verdict.why = status.message();
     return;
@@ -215,12 +255,17 @@ void Reader::Impl::Begin(Work& work) {
     verdict.due = *work.envelope.retry_on;
     return;
   }
-  ++counts.messages;
   work.tries = work.envelope.tries + 1;
   work.state = crashed ? Work::State::kCharged : Work::State::kRuns;
-  has_run = has_run || crashed;
   if (crashed) AppendWhy(&verdict.why, "its last try ended the process", work.incoming.crash);
   BindOriginal(work);
+}
+
+bool Reader::Impl::Count(const Work& work) {
+  if (work.verdict->next != Verdict::Next::kHold) ++counts.messages;
+  if (work.verdict->next == Verdict::Next::kMalformed) ++counts.malformed;
+  has_run = has_run || work.state == Work::State::kCharged;
+  return work.state == Work::State::kRuns;
 }
 
 void Reader::Impl::BindOriginal(Work& work) const {
@@ -300,16 +345,22 @@ std::size_t Reader::chunk() const {
   return std::min(most, kMaxChunk);
 }
 
+bool Reader::Impl::LooksAhead() const {
+  return task_count > 0 && slots.front().looks_beyond && !preprocess && !validate;
+}
+
+bool Reader::looks_ahead() const { return impl_->LooksAhead() && chunk() >= kLeastPrepared; }
+
 const std::string& Reader::fatal() const { return impl_->fatal; }
 
 void Reader::Handle(std::span<const Incoming> messages, WallTime now,
                     std::vector<Verdict>* verdicts) {
-  impl_->Handle(messages, now, std::nullopt, verdicts);
+  impl_->Handle(messages, now, std::nullopt, verdicts, {});
 }
 
 MonoTime Reader::Handle(std::span<const Incoming> messages, WallTime now, MonoTime begin,
-                        std::vector<Verdict>* verdicts) {
-  return impl_->Handle(messages, now, begin, verdicts);
+                        std::vector<Verdict>* verdicts, std::span<const Incoming> next) {
+  return impl_->Handle(messages, now, begin, verdicts, next);
 }
 
 }  // namespace rivulet

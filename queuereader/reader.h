@@ -50,6 +50,9 @@ struct NamedTask {
   /// Of a batch that ends its process it charges the one to blame: those that were tried before may
   /// come together.
   bool charges_one = false;
+  /// Its Ahead() may be told of the messages of the run after the next one, too: all that it is
+  /// told is run in that order, but where the reader cannot go on.
+  bool looks_beyond = false;
 };
 
 /// Names in `all_tasks` must differ. The others may have no task.
@@ -158,14 +161,19 @@ class Reader {
   /// How many messages Handle() shall be given now: 1 unless a task takes batches and no task is
   /// failing.
   std::size_t chunk() const;
+  /// Handle() can do with `next`.
+  bool looks_ahead() const;
   /// Runs what is left to do on each message; at most chunk() of them. Replaces `verdicts` with one
   /// each. Never throws. Verdict::body is set for kRequeue and kGiveUp alone. None at all: nothing
   /// was run, see fatal().
   void Handle(std::span<const Incoming> messages, WallTime now, std::vector<Verdict>* verdicts);
   /// For who handles many, one after the other: `begin` is what the clock says now, and what is
   /// returned is what it said when the last task was done; `begin` where none ran.
+  /// `next`: what it will be given the next time, whatever becomes of these, unless it cannot go
+  /// on; then they may be more than chunk(). Is read now, so that a task which hands messages on to
+  /// somebody has more for them to do meanwhile. Must live until then.
   MonoTime Handle(std::span<const Incoming> messages, WallTime now, MonoTime begin,
-                  std::vector<Verdict>* verdicts);
+                  std::vector<Verdict>* verdicts, std::span<const Incoming> next = {});
 
   /// Not empty: a task cannot go on (TaskUnusable), and this is why; nothing more is to be handled.
   /// The messages in hand then were charged no try: they are as before where nothing had seen them,

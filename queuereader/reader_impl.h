@@ -29,6 +29,7 @@ struct Reader::Impl {
           name(std::move(named.name)),
           task(std::move(named.task)),
           charges_one(named.charges_one),
+          looks_beyond(named.looks_beyond),
           backoff(impl.config.backoff),
           context(name, impl.surroundings) {}
     /// "task sum", "--preprocess double".
@@ -40,6 +41,7 @@ struct Reader::Impl {
     std::string name;
     std::unique_ptr<Task> task;
     bool charges_one;
+    bool looks_beyond;
     mutable bool told_batch_size = false;  // that batch_size() threw
     TaskCounts counts;
     LatencyHistogram run_time;
@@ -73,12 +75,20 @@ struct Reader::Impl {
 
   // reader.cc
   /// Without `begin` the clock is read as often as it takes to be exact.
+  bool LooksAhead() const;
   MonoTime Handle(std::span<const Incoming> messages, WallTime when, std::optional<MonoTime> begin,
-                  std::vector<Verdict>* verdicts);
+                  std::vector<Verdict>* verdicts, std::span<const Incoming> next);
+  /// Those that Handle() was told of before.
+  bool TakePrepared(std::span<const Incoming> messages, std::vector<Verdict>* verdicts);
+  void Prepare(std::span<const Incoming> messages);
+  void BeginAll(std::span<const Incoming> messages, std::vector<Verdict>* verdicts);
   void Begin(Work& work);
+  /// True when it is to be run.
+  bool Count(const Work& work);
   MonoTime RunBegins(std::span<const Incoming> messages, std::optional<MonoTime> begin);
-  void StartAnnouncing(std::size_t messages);
+  void StartAnnouncing(std::size_t messages, std::size_t first_piece);
   void Announce(Work& work);
+  void TellAhead();
   void BindOriginal(Work& work) const;
   void Conclude(Work& work);
   void FailUnknownTasks(Work& work) const;
@@ -124,17 +134,21 @@ struct Reader::Impl {
   std::string fatal;
   bool has_run = false;  // a task, within this Handle()
 
-  std::vector<std::unique_ptr<Work>> works;  // kept from one chunk to the next
-  WallTime now{};                            // of this Handle()
-  MonoTime run_started{};                    // of the next run: the end of the one before
-  Duration parse_time{};                     // of a message, when it was measured last
-  Duration last_time{};                      // of the last message that was handled alone
-  int unmeasured = kMeasured;                // messages since
-  Slot* hears_ahead = nullptr;               // of this Handle(); nullptr: no task
-  std::size_t announces = 0;                 // how many it may still be told
-  std::size_t announce_at = 0;               // how many together, the next time
-  std::vector<const Message*> announced;     // to be told together
-  std::vector<Work*> batch;                  // of one run
+  std::vector<std::unique_ptr<Work>> works;           // kept from one chunk to the next
+  WallTime now{};                                     // of this Handle()
+  MonoTime run_started{};                             // of the next run: the end of the one before
+  Duration parse_time{};                              // of a message, when it was measured last
+  Duration last_time{};                               // of the last message that was handled alone
+  int unmeasured = kMeasured;                         // messages since
+  Slot* hears_ahead = nullptr;                        // of what is read now; nullptr: no task
+  std::size_t announces = 0;                          // how many it may still be told
+  std::size_t announce_at = 0;                        // how many together, the next time
+  std::vector<const Message*> announced;              // to be told together
+  bool told_all = false;                              // it has heard of all that it will run
+  std::vector<std::unique_ptr<Work>> prepared_works;  // of the next Handle()
+  std::vector<Verdict> prepared_verdicts;
+  std::size_t prepared = 0;  // how many
+  std::vector<Work*> batch;  // of one run
   std::vector<const Message*> batch_messages;
   std::vector<Outcome> outcomes;
 

@@ -101,6 +101,12 @@ void Runner::Impl::Fail(const Status& status) {
   Stop();
 }
 
+void Runner::Impl::OnUnusable(const std::string& why) {
+  // At a stop the store waits for nobody any more, and what waited for it goes back untried.
+  if (parts.store != nullptr && stop_requested()) return LogWarning("{}", why);
+  Fail({StatusCode::kUnavailable, why});
+}
+
 void Runner::Impl::Finish() {
   if (unplaced > 0) {
     exit_status = 1;
@@ -149,8 +155,15 @@ void Runner::Impl::ScheduleWake() {
   wake.Start(*next - now);
 }
 
+bool Runner::Impl::WaitsForStore() const {
+  if (!running || parts.store == nullptr) return false;
+  const auto waited = parts.store->last_waited();
+  return waited && parts.clock->Now() - *waited < std::chrono::milliseconds(500);
+}
+
 const char* Runner::Impl::StateName() const {
   if (state != State::kRunning) return "draining";
+  if (WaitsForStore()) return "waiting for the store";
   if (running) return "running";
   if (paused()) return "backing off";
   if (outputs_full) return "waiting for outputs";
@@ -174,6 +187,7 @@ RunnerStats Runner::Impl::Stats() const {
   all.failed_messages = parts.failed_messages->written();
   all.source_status = source_status;
   all.settling_status = parts.source->settling_status();
+  if (parts.store != nullptr) all.store = parts.store->Report();
   return all;
 }
 

@@ -37,6 +37,7 @@
 #include "queuereader/outputs.h"
 #include "queuereader/reader.h"
 #include "queuereader/source.h"
+#include "store/hosted_store.h"
 #include "store/memory_store.h"
 
 namespace rivulet {
@@ -78,13 +79,15 @@ struct RunnerParts {
   CrashMark* crash_mark = nullptr;
   Outputs* outputs = nullptr;            // nullptr: no task emits
   CheckpointFile* checkpoint = nullptr;  // nullptr: none
-  MemoryStore* store = nullptr;          // in the checkpoint; nullptr: none
+  MemoryStore* memory_store = nullptr;   // in the checkpoint; nullptr: none
+  /// What tasks share, whose waiting is no task's hang; nullptr: none.
+  HostedStore* store = nullptr;
 };
 
 /// What the loop knows about the work.
 struct RunnerStats {
-  /// "running", "backing off", "waiting for messages", "waiting for outputs", "source away",
-  /// "draining"
+  /// "running", "backing off", "waiting for messages", "waiting for outputs", "waiting for the
+  /// store", "source away", "draining"
   std::string state;
   ReaderStats reader;  // as of the last slice
   Ledger::Counts ledger;
@@ -98,6 +101,7 @@ struct RunnerStats {
   std::uint64_t failed_messages = 0;          // set aside
   Status source_status;                       // OK, or why the source could not be asked last
   Status settling_status;                     // OK, or why it takes nothing back
+  std::optional<StoreReport> store;
 };
 
 class Runner {

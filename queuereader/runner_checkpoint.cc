@@ -33,8 +33,9 @@ Status Runner::Impl::Restore() {
   Status status =
       load(kSource, [this](const std::string& saved) { return parts.source->Load(saved); });
   if (status.ok()) status = parts.reader->Load(found);
-  if (status.ok() && parts.store != nullptr) {
-    status = load(kStore, [this](const std::string& saved) { return parts.store->Load(saved); });
+  if (status.ok() && parts.memory_store != nullptr) {
+    status =
+        load(kStore, [this](const std::string& saved) { return parts.memory_store->Load(saved); });
   }
   if (status.ok() && parts.outputs != nullptr) {
     status =
@@ -92,7 +93,7 @@ void Runner::Impl::BeginCheckpoint() {
   };
   auto saved = std::make_shared<Saved>();
   parts.executor->Do(
-      [saved, reader = parts.reader, store = parts.store] {
+      [saved, reader = parts.reader, store = parts.memory_store] {
         auto tasks = reader->Save();
         saved->status = tasks.status();
         if (tasks.ok()) saved->sections = std::move(*tasks);

@@ -15,7 +15,10 @@ constexpr std::size_t kMarkedBytes = 200;  // of a name: CrashMark cuts it there
 void Runner::Impl::CheckHang() {
   if (state == State::kHung) return;
   const std::optional<CrashMark::Current> current = parts.crash_mark->current();
-  if (!current || parts.clock->Now() - current->since < config.task_timeout) return;
+  if (!current) return;
+  MonoTime since = current->since;
+  if (parts.store != nullptr) since = std::max(since, parts.store->last_waited().value_or(since));
+  if (parts.clock->Now() - since < config.task_timeout) return;
   for (const std::string& task : config.child_tasks) {
     if (std::string_view(task).substr(0, kMarkedBytes) == current->task) return;
   }

@@ -64,6 +64,7 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
   void Pump();
   void Stop();
   void Fail(const Status& status);
+  void OnUnusable(const std::string& why);
   void Finish();
   void ScheduleWake();
   bool stop_requested() const { return shared->stopping || config.stop_requested(); }
@@ -73,6 +74,7 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
   bool OutputsDelivered() const;
   RunnerStats Stats() const;
   const char* StateName() const;
+  bool WaitsForStore() const;
 
   // runner_fetch.cc
   void StartFetch();

@@ -138,7 +138,7 @@ void Runner::Impl::OnSliceDone() {
   if (charge == Charge::kRuns) {
     charge = ran == done->items().size() ? Charge::kDecided : Charge::kNone;
   }
-  if (!done->fatal().empty()) Fail({StatusCode::kUnavailable, done->fatal()});
+  if (!done->fatal().empty()) OnUnusable(done->fatal());
   // First the next one, so that tasks do not wait for what the loop has to do.
   StartSlice();
   Apply(*done, ran);

@@ -21,10 +21,12 @@ void SetId(const FetchedBatch& batch, std::size_t message, std::string* id) {
   const auto append = [&](std::uint64_t number, int base) {
     id->append(digits, std::to_chars(digits, std::end(digits), number, base).ptr);
   };
+  if (batch.batch.incarnation != 0) {
+    append(batch.batch.incarnation, 16);
+    id->push_back('-');
+  }
+  // At the end: of ids that count up, a store keeps a bit each.
   append(batch.delivery(message).id, 10);
-  if (batch.batch.incarnation == 0) return;
-  id->push_back('-');
-  append(batch.batch.incarnation, 16);
 }
 
 }  // namespace
@@ -76,42 +78,50 @@ void Slice::Run(const SliceSurroundings& surroundings) {
   const MonoTime begin = surroundings.clock->Now();
   const WallTime wall = surroundings.clock->WallNow();
   MonoTime now = begin;
-  std::size_t at = 0;
-  while (at < items_.size() && !surroundings.stop()) {
-    const std::size_t chunk = std::max<std::size_t>(surroundings.reader->chunk(), 1);
-    const std::size_t count = std::min(chunk, items_.size() - at);
-    Prepare(at, count);
+  Reader& reader = *surroundings.reader;
+  bool ends = surroundings.stop();
+  Prepare(0, ends ? 0 : reader.chunk(), &chunk_);
+  while (!chunk_.incoming.empty()) {
+    const std::size_t at = chunk_.at;
+    const std::size_t behind = at + chunk_.incoming.size();
     in_hand_.store(at, std::memory_order_release);
+    Prepare(behind, !ends && reader.looks_ahead() ? reader.chunk() : 0, &next_);
     const MonoTime ended =
-        surroundings.reader->Handle(incoming_, wall + (now - begin), now, &verdicts_);
-    fatal_ = surroundings.reader->fatal();
+        reader.Handle(chunk_.incoming, wall + (now - begin), now, &verdicts_, next_.incoming);
+    fatal_ = reader.fatal();
     if (!fatal_.empty() && verdicts_.empty()) break;  // nothing was run
     const bool wrote = Record(surroundings, at, wall + (now - begin));
-    at += count;
-    ran_.store(at, std::memory_order_release);
+    ran_.store(behind, std::memory_order_release);
     // Time that has to be known anew is what nobody has looked at since.
     now = wrote || ended == now ? surroundings.clock->Now() : ended;
-    if (failed_ || !fatal_.empty() || pause_ > Duration::zero() || now - begin >= kSlice) break;
+    if (!fatal_.empty()) break;
+    ends = ends || failed_ || pause_ > Duration::zero() || now - begin >= kSlice ||
+           surroundings.stop();
+    // What the reader was told of is run: it may be in a child's hands.
+    std::swap(chunk_, next_);
+    if (chunk_.incoming.empty() && !ends) Prepare(behind, reader.chunk(), &chunk_);
   }
   took_ = now - begin;
   if (wants_stats_) stats_ = surroundings.reader->Stats();
 }
 
-void Slice::Prepare(std::size_t at, std::size_t count) {
-  chunk_at_ = at;
-  incoming_.resize(count);
-  if (ids_.size() < count) ids_.resize(count);
+void Slice::Prepare(std::size_t at, std::size_t count, Chunk* chunk) {
+  count = std::min(count, items_.size() - at);
+  chunk->at = at;
+  chunk->incoming.resize(count);
+  if (chunk->ids.size() < count) chunk->ids.resize(count);
   for (std::size_t i = 0; i < count; ++i) {
     const auto [batch, message] = items_[at + i];
-    SetId(*batch, message, &ids_[i]);
-    incoming_[i].bytes = batch->body(message);
-    incoming_[i].id = ids_[i];
-    incoming_[i].crash = batch->crashed == message ? std::string_view(batch->crash) : "";
+    Incoming& incoming = chunk->incoming[i];
+    SetId(*batch, message, &chunk->ids[i]);
+    incoming.bytes = batch->body(message);
+    incoming.id = chunk->ids[i];
+    incoming.crash = batch->crashed == message ? std::string_view(batch->crash) : "";
   }
 }
 
 MessageName Slice::Enter(std::size_t place_in_chunk) {
-  const std::size_t item = chunk_at_ + place_in_chunk;
+  const std::size_t item = chunk_.at + place_in_chunk;
   in_hand_.store(item, std::memory_order_release);
   return NameOf(*items_[item].batch, items_[item].message);
 }

@@ -79,7 +79,8 @@ class Slice {
   void WantStats() { wants_stats_ = true; }
 
   /// On the task thread. Ends after some milliseconds, or earlier with a pause, a message that
-  /// could not be set aside, a task that cannot go on, or a stop.
+  /// could not be set aside, a task that cannot go on, or a stop; what the reader was told of
+  /// before (see Reader::Handle()) is run first, unless a task cannot go on.
   void Run(const SliceSurroundings& surroundings);
   /// Within a Reader::Handle() of this slice: the name of a message of the chunk in hand.
   MessageName Enter(std::size_t place_in_chunk);
@@ -97,7 +98,14 @@ class Slice {
   const std::string& fatal() const { return fatal_; }
 
  private:
-  void Prepare(std::size_t at, std::size_t count);
+  /// Messages that are handled together.
+  struct Chunk {
+    std::size_t at = 0;
+    std::vector<Incoming> incoming;
+    std::vector<std::string> ids;
+  };
+
+  void Prepare(std::size_t at, std::size_t count, Chunk* chunk);
   /// Whether there was anything to tell.
   bool Record(const SliceSurroundings& surroundings, std::size_t at, WallTime now);
   void SetAside(const SliceSurroundings& surroundings, WallTime now, Remark* remark);
@@ -106,10 +114,9 @@ class Slice {
   std::vector<Item> items_;
   bool wants_stats_ = false;
 
-  std::vector<Incoming> incoming_;
-  std::vector<std::string> ids_;
+  Chunk chunk_;  // in hand
+  Chunk next_;   // the reader was told of it; empty: of none
   std::vector<Verdict> verdicts_;
-  std::size_t chunk_at_ = 0;
   bool failed_ = false;
   std::string fatal_;
 

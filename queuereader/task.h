@@ -289,7 +289,7 @@ Result<std::unique_ptr<Task>> MakeTask(TaskArgs& args) {
 
 /// Grows with every change of this header, or of one that it includes, that a compiled task could
 /// notice.
-inline constexpr std::uint32_t kTaskAbiVersion = 2;
+inline constexpr std::uint32_t kTaskAbiVersion = 3;
 
 /// What a shared object exports, under the one name `rivulet_task`.
 struct TaskPlugin {

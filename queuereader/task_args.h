@@ -16,14 +16,20 @@
 
 namespace rivulet {
 
+class Store;
+
 class TaskArgs {
  public:
   using Values = std::map<std::string, std::string, std::less<>>;
 
   TaskArgs() = default;
   /// `outputs`: the names of --output.
-  explicit TaskArgs(Values values, std::vector<std::string> outputs = {})
-      : values_(std::move(values)), outputs_(std::move(outputs)) {}
+  explicit TaskArgs(Values values, std::vector<std::string> outputs = {}, Store* store = nullptr)
+      : values_(std::move(values)), outputs_(std::move(outputs)), store_(store) {}
+
+  /// What Context::store() gives, for the life of the task, so that what is in the store can be
+  /// shown, too; the same thread's. Null where there is none.
+  Store* store() const { return store_; }
 
   /// The value of `key`, or `fallback` where it is not given.
   std::string Text(std::string_view key, std::string_view fallback = {}) {
@@ -108,6 +114,7 @@ class TaskArgs {
 
   Values values_;
   std::vector<std::string> outputs_;
+  Store* store_ = nullptr;
   std::map<std::string, bool, std::less<>> taken_;
   std::string why_;
 };

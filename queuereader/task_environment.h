@@ -12,11 +12,13 @@
 namespace rivulet {
 
 class CrashMark;
+class Store;
 
 struct TaskEnvironment {
   EventLoop* loop = nullptr;  // where children's standard error is read
   const Clock* clock = nullptr;
   std::vector<std::string> outputs;  // names
+  Store* store = nullptr;            // what tasks are made with; nullptr: none
   /// Of programs and isolated tasks: for one message. Zero: for ever.
   Duration task_timeout = std::chrono::seconds(30);
   std::uint64_t task_memory_bytes = 0;  // RLIMIT_DATA of those; 0: none

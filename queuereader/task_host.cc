@@ -16,6 +16,7 @@
 #include "base/frames.h"
 #include "base/json.h"
 #include "queuereader/json_message.h"
+#include "queuereader/store_frames.h"
 #include "queuereader/task_context.h"
 #include "queuereader/task_host_frames.h"
 #include "queuereader/task_host_pipes.h"
@@ -32,27 +33,17 @@ class ParentStore final : public Store {
  public:
   explicit ParentStore(HostPipes& pipes) : pipes_(pipes) {}
 
-  Result<std::optional<std::string>> Get(std::string_view key) override { return Ask('G', key); }
-  Status Set(std::string_view key, std::string_view value) override {
-    return Ask('P', key, value).status();
+  Result<std::vector<StoreReply>> Run(const StoreBatch& batch) override {
+    AppendStoreBatch(&pipes_.out(), batch);
+    return ReadStoreReplies(pipes_.Ask());
   }
-  Result<std::int64_t> Increment(std::string_view key, std::int64_t by) override {
-    const StoreReply reply = Ask('A', key, fmt::format("{}", by));
-    if (!reply.ok()) return reply.status();
-    const auto sum = HostNumber(reply->value_or(""));
-    if (!sum) return Status(StatusCode::kCorrupt, "the store's sum is no number");
-    return *sum;
+  Result<std::vector<std::string>> Keys(std::string_view prefix, StoreKind kind,
+                                        std::size_t most) override {
+    AppendStoreKeys(&pipes_.out(), prefix, kind, most);
+    return ReadStoreKeys(pipes_.Ask());
   }
-  Status Delete(std::string_view key) override { return Ask('D', key).status(); }
 
  private:
-  StoreReply Ask(char letter, std::string_view key, std::string_view rest = {}) {
-    std::string framed_key;
-    AppendFrame(&framed_key, key);
-    AppendHostFrame(&pipes_.out(), letter, {framed_key, rest});
-    return ReadStoreReply(pipes_.Ask());
-  }
-
   HostPipes& pipes_;
 };
 
@@ -202,6 +193,7 @@ class TaskHost {
     const std::string spec((*words)[0]);
     TaskEnvironment environment;
     environment.outputs.assign(words->begin() + 2, words->end());
+    environment.store = &context_.store();
     auto made = registry_.Make(spec, environment);
     if (!made.ok()) {
       // Who asked for the spec names it.

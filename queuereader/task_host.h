@@ -7,14 +7,14 @@
 //
 //   to the child                          from the child
 //   I FRAMED spec, name, output…          K {"batch":N,"state":bool,"views":[…]}, or X why not
-//   M number tries started id\n data      E output\n message, C by counter, L line, store requests
-//                                         (G FRAMED key, P FRAMED key value, A FRAMED key by,
-//                                         D FRAMED key: each is answered by R), H (below), then
+//   M number tries started id\n data      E output\n message, C by counter, L line, H (below), then
 //                                         O number letter why-or-data
 //   S                                     S saved bytes, or X
 //   L bytes                               K, or X why
 //   U                                     U summary (queuereader/task_host_summary.h), or X
 //   V view                                V type\n body, or X
+//   R answer                              B and Q, while it is asked anything: requests of the
+//                                         store (queuereader/store_frames.h)
 //
 // Before a message is run all that was answered is written, so that the first message without an
 // answer is the one that ended the child (of a task that takes batches: one of the batch).

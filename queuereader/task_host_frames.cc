@@ -10,6 +10,7 @@
 
 #include "base/frames.h"
 #include "base/json.h"
+#include "queuereader/store_frames.h"
 
 namespace rivulet {
 namespace {
@@ -48,27 +49,6 @@ std::optional<Outcome> OutcomeOf(char letter, std::string_view text) {
     default:
       return std::nullopt;
   }
-}
-
-StoreReply OfStatus(Status status) {
-  if (!status.ok()) return status;
-  return std::optional<std::string>();
-}
-
-StoreReply AskStore(Store& store, char letter, std::string_view key, std::string_view rest) {
-  switch (letter) {
-    case 'G':
-      return store.Get(key);
-    case 'P':
-      return OfStatus(store.Set(key, rest));
-    case 'D':
-      return OfStatus(store.Delete(key));
-    default:
-      break;
-  }
-  const Result<std::int64_t> sum = store.Increment(key, HostNumber(rest).value_or(0));
-  if (!sum.ok()) return sum.status();
-  return std::optional<std::string>(fmt::format("{}", *sum));
 }
 
 }  // namespace
@@ -153,25 +133,6 @@ void AppendHostOutcome(std::string* out, std::uint64_t number, const Outcome& ou
                   {std::string_view(head, static_cast<std::size_t>(end - head)), outcome.why()});
 }
 
-void AppendStoreReply(std::string* out, const StoreReply& reply) {
-  if (!reply.ok()) {
-    const auto code = fmt::format("X{} ", static_cast<int>(reply.status().code()));
-    return AppendHostFrame(out, 'R', {code, reply.status().message()});
-  }
-  if (reply->has_value()) return AppendHostFrame(out, 'R', {"V", **reply});
-  AppendHostFrame(out, 'R', {"N"});
-}
-
-StoreReply ReadStoreReply(std::string_view body) {
-  if (body == "N") return std::optional<std::string>();
-  if (body.starts_with('V')) return std::optional<std::string>(body.substr(1));
-  if (!body.starts_with('X')) return Status(StatusCode::kCorrupt, "the store's answer is broken");
-  body.remove_prefix(1);
-  const auto code = HostNumber(TakeHostWord(&body, ' '));
-  const bool known = code && *code > 0 && *code <= static_cast<int>(StatusCode::kCorrupt);
-  return Status(known ? static_cast<StatusCode>(*code) : StatusCode::kCorrupt, std::string(body));
-}
-
 std::string WriteHostReady(const HostReady& ready) {
   std::string json =
       fmt::format("{{\"batch\":{},\"state\":{},\"views\":[", ready.batch, ready.has_state);
@@ -230,10 +191,8 @@ ChildDialect::Took HostDialect::Take(std::string_view* bytes, Context& context, 
     case 'H':
       has_state_ = true;
       return Took::kOther;
-    case 'G':
-    case 'P':
-    case 'A':
-    case 'D':
+    case 'B':
+    case 'Q':
       return TakeStoreRequest(frame, context, reply, why);
     default:
       *why = fmt::format("said a frame of the unknown kind {:#04x}",
@@ -289,20 +248,13 @@ ChildDialect::Took HostDialect::TakeCounter(std::string_view body, std::string* 
 
 ChildDialect::Took HostDialect::TakeStoreRequest(const HostFrame& frame, Context& context,
                                                  std::string* reply, std::string* why) {
-  std::string_view rest = frame.body;
-  const auto key = TakeFrame(&rest);
-  if (!key || (frame.letter == 'A' && !HostNumber(rest))) {
+  const auto answer = AnswerStoreRequest(frame, context.store());
+  if (!answer) {
     *why = "asked the store for what it cannot do";
     return Took::kBroken;
   }
-  std::string answer;
-  try {
-    AppendStoreReply(&answer, AskStore(context.store(), frame.letter, *key, rest));
-  } catch (const std::exception& error) {
-    AppendStoreReply(&answer, InvalidArgument(error.what()));
-  }
-  reply->append(answer);
-  replies_.append(answer);
+  reply->append(*answer);
+  replies_.append(*answer);
   return Took::kOther;
 }
 

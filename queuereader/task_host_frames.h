@@ -52,11 +52,6 @@ std::optional<HostMessageFrame> ReadHostMessage(std::string_view body);
 /// O: the number of the message, and what the task answered.
 void AppendHostOutcome(std::string* out, std::uint64_t number, const Outcome& outcome);
 
-/// R: what a store answered. The value of Get(), the sum of Increment(), else nothing.
-using StoreReply = Result<std::optional<std::string>>;
-void AppendStoreReply(std::string* out, const StoreReply& reply);
-StoreReply ReadStoreReply(std::string_view body);
-
 /// K, the first: what the child's task is like.
 struct HostReady {
   std::size_t batch = 1;

@@ -39,10 +39,12 @@ Result<Spec> ParseSpec(std::string_view text) {
     std::string_view pair = rest.substr(0, rest.find(','));
     rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
     std::size_t equals = pair.find('=');
-    if (equals == 0 || equals == std::string_view::npos) {
+    if (pair.empty() || equals == 0) {
       return InvalidArgument(fmt::format("'{}' must be KEY=VALUE", pair));
     }
-    auto [at, added] = spec.args.emplace(pair.substr(0, equals), pair.substr(equals + 1));
+    // A key alone is a flag.
+    std::string_view value = equals == std::string_view::npos ? "1" : pair.substr(equals + 1);
+    auto [at, added] = spec.args.emplace(pair.substr(0, equals), value);
     if (!added) return InvalidArgument(fmt::format("the key '{}' is given twice", at->first));
   }
   return spec;
@@ -91,7 +93,7 @@ Result<NamedTask> TaskRegistry::Make(std::string_view text,
   }
   auto spec = ParseSpec(text);
   if (!spec.ok()) return refuse(spec.status());
-  TaskArgs args(spec->args, environment.outputs);
+  TaskArgs args(spec->args, environment.outputs, environment.store);
   std::string name = args.Text("name", DefaultName(*spec, text));
   if (name.empty()) args.Fail("name= must not be empty");
 

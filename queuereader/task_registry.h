@@ -1,10 +1,10 @@
 // The tasks a program knows by name, those that shared objects bring, and programs.
 //
-// A task is asked for by a spec: `NAME`, or `NAME:KEY=VALUE,KEY=VALUE`. A NAME with a slash or with
-// the ending .so is the path of a shared object (RIVULET_TASK in queuereader/task.h);
-// `exec:COMMAND` is a program (queuereader/exec_task.h). Every task takes the key `name`, by which
-// summaries and tasks_left know it; without, that is the spec itself (a shared object's without its
-// folder and ending).
+// A task is asked for by a spec: `NAME`, or `NAME:KEY=VALUE,KEY=VALUE`, where a KEY alone is KEY=1.
+// A NAME with a slash or with the ending .so is the path of a shared object (RIVULET_TASK in
+// queuereader/task.h); `exec:COMMAND` is a program (queuereader/exec_task.h). Every task takes the
+// key `name`, by which summaries and tasks_left know it; without, that is the spec itself (a shared
+// object's without its folder and ending).
 #pragma once
 
 #include <functional>

@@ -73,19 +73,20 @@ std::optional<CrashMark::Crash> Found(const std::string& path) {
 }
 
 TEST_CASE("crash mark: a fatal signal is told with task and message, and found by the next start") {
-  for (const auto& [number, name] : {std::pair{SIGSEGV, "SIGSEGV"},
-                                     {SIGBUS, "SIGBUS"},
-                                     {SIGFPE, "SIGFPE"},
-                                     {SIGILL, "SIGILL"},
-                                     {SIGABRT, "SIGABRT"}}) {
+  for (const auto& row : {std::pair{SIGSEGV, "SIGSEGV"},
+                          {SIGBUS, "SIGBUS"},
+                          {SIGFPE, "SIGFPE"},
+                          {SIGILL, "SIGILL"},
+                          {SIGABRT, "SIGABRT"}}) {
+    const int number = row.first;
+    const char* const name = row.second;
     CAPTURE(name);
     Folder folder;
-    const int signal_number = number;
-    const Ended ended = InProcess(folder.mark(), [signal_number](CrashMark& mark) {
+    const Ended ended = InProcess(folder.mark(), [number](CrashMark& mark) {
       mark.Enter("clicks", "http://q/1#17");
       mark.Leave();
       mark.Enter("moments", "http://q/1#18");
-      raise(signal_number);
+      raise(number);
     });
     CHECK(WIFSIGNALED(ended.status));
     CHECK(WTERMSIG(ended.status) == number);

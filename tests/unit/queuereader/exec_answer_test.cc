@@ -45,7 +45,9 @@ TEST_CASE("exec answer: what a program may say") {
        R"(done | a x y | a {"b":[1, 2]} | a null | n+2 | m_1+0)"},
       {R"({"drop":true,"emit":{"a":["x"]}})", "drop | a x"},
   };
-  for (const auto& [line, expected] : cases) {
+  for (const auto& row : cases) {
+    const auto& line = row.first;
+    const auto& expected = row.second;
     CAPTURE(line);
     CHECK(Parsed(line) == expected);
   }

@@ -117,7 +117,7 @@ struct RunnerFixture {
         std::move(config),
         RunnerParts{&loop, &clock, &source, reader.get(),
                     executor != nullptr ? executor : &loop_executor, failed.get(), mark.get(),
-                    outputs.get(), checkpoint.get(), &store});
+                    outputs.get(), checkpoint.get(), &store, &store});
   }
   void Close() {
     runner.reset();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "queuereader/json_message.h"
+#include "queuereader/store_frames.h"
 #include "queuereader/task_host_frames.h"
 #include "queuereader/task_host_summary.h"
 #include "store/memory_store.h"
@@ -121,11 +122,27 @@ TEST_CASE("task host: an answer is taken with what was emitted and counted befor
 }
 
 TEST_CASE("task host: what a child says wrong breaks it, whatever it is") {
-  for (const std::string& wrong :
-       {Frame("O1 z"), Frame("O1"), Frame("O"), Frame("O2 d"), Frame("O0 d"), Frame("Ox d"),
-        Frame("Enone\nx"), Frame("C"), Frame("C1"), Frame("Cx y"), Frame("C-1 y"), Frame("G"),
-        Frame("Gkey"), Frame("A3\nkey\n"), Frame("A3\nkey\nx"), Frame("Z"), Frame("S"),
-        std::string("{\"ok\":true}\n")}) {
+  for (const std::string& wrong : {Frame("O1 z"),
+                                   Frame("O1"),
+                                   Frame("O"),
+                                   Frame("O2 d"),
+                                   Frame("O0 d"),
+                                   Frame("Ox d"),
+                                   Frame("Enone\nx"),
+                                   Frame("C"),
+                                   Frame("C1"),
+                                   Frame("Cx y"),
+                                   Frame("C-1 y"),
+                                   Frame("B"),
+                                   Frame("Bx \n"),
+                                   Frame("Ba \nno command"),
+                                   Frame("Bp x\n"),
+                                   Frame("Q"),
+                                   Frame("Qz 1\n"),
+                                   Frame("Qs \n"),
+                                   Frame("Z"),
+                                   Frame("S"),
+                                   std::string("{\"ok\":true}\n")}) {
     Host host;
     host.Send("1");
     CAPTURE(wrong);
@@ -134,30 +151,81 @@ TEST_CASE("task host: what a child says wrong breaks it, whatever it is") {
   }
 }
 
-TEST_CASE("task host: what is asked of the store is answered") {
+TEST_CASE("task host: what is asked of the store is answered, as the store answers itself") {
   Host host;
   host.Send("1");
-  auto ask = [&](const std::string& request) {
-    CHECK(host.Take(Frame(request)) == Took::kOther);
-    return host.reply;
+  const auto body_of = [&](const std::string& request) {
+    CHECK(host.Take(request) == Took::kOther);
+    std::string_view rest = host.reply;
+    HostFrame frame;
+    std::string why;
+    REQUIRE(TakeHostFrame(&rest, &frame, &why) == HostTook::kFrame);
+    CHECK(frame.letter == 'R');
+    return std::string(frame.body);
   };
-  CHECK(ask("G1\nk\n") == Frame("RN"));
-  CHECK(ask("P1\nk\nv\n") == Frame("RN"));
-  CHECK(ask("G1\nk\n") == Frame("RVv\n"));
-  CHECK(ask("A1\nn\n-5") == Frame("RV-5"));
-  CHECK(ask("D1\nk\n") == Frame("RN"));
-  CHECK(ask("G1\nk\n") == Frame("RN"));
-  ask("P1\nt\ntext");
-  const std::string refused = ask("A1\nt\n1");
-  std::string_view rest = refused;
+  StoreBatch batch(StoreBatch::Mode::kAtomic);
+  batch.Once("scope", "id-7");
+  batch.Set("k", std::string("v\0\n", 3));
+  batch.Get("k");
+  batch.Get("absent");
+  batch.Increment("n", -5);
+  batch.SortedAdd("s", "member", 0.1);
+  batch.SortedTop("s", -1);
+  batch.HashSet("h", "field", "text");
+  batch.HashAll("h");
+  std::string request;
+  AppendStoreBatch(&request, batch);
+  const auto replies = ReadStoreReplies(body_of(request));
+  REQUIRE(replies.ok());
+  REQUIRE(replies->size() == batch.size());
+  using Kind = StoreReply::Kind;
+  CHECK((*replies)[0].whole == 1);
+  CHECK((*replies)[2].kind == Kind::kText);
+  CHECK((*replies)[2].text == std::string("v\0\n", 3));
+  CHECK((*replies)[3].kind == Kind::kNothing);
+  CHECK((*replies)[4].whole == -5);
+  CHECK((*replies)[5].number == 0.1);
+  REQUIRE((*replies)[6].items.size() == 1);
+  CHECK((*replies)[6].items[0].name == "member");
+  CHECK((*replies)[6].items[0].number == 0.1);
+  REQUIRE((*replies)[8].items.size() == 1);
+  CHECK((*replies)[8].items[0].text == "text");
+  // The second time: what the id guards is skipped.
+  const auto again = ReadStoreReplies(body_of(request));
+  REQUIRE(again.ok());
+  CHECK((*again)[0].whole == 0);
+  CHECK((*again)[4].kind == Kind::kSkipped);
+
+  request.clear();
+  AppendStoreKeys(&request, "", StoreKind::kSorted, 10);
+  const auto keys = ReadStoreKeys(body_of(request));
+  REQUIRE(keys.ok());
+  CHECK(*keys == std::vector<std::string>{"s"});
+
+  StoreBatch wrong;
+  wrong.Increment("k", 1);
+  request.clear();
+  AppendStoreBatch(&request, wrong);
+  const auto refused = ReadStoreReplies(body_of(request));
+  REQUIRE(refused.ok());
+  CHECK(refused->front().status.code() == StatusCode::kInvalidArgument);
+  CHECK(refused->front().status.message() ==
+        host.context.memory.Increment("k", 1).status().message());
+}
+
+TEST_CASE("task host: broken answers of a store are errors") {
+  for (const std::string body : {"", "Q", "V", "V12345678", "X99 what"}) {
+    CAPTURE(body);
+    CHECK(ReadStoreReplies(body).status().code() == StatusCode::kCorrupt);
+  }
+  const std::string refusal =
+      RefuseStoreRequest(Status(StatusCode::kUnknownOutcome, "lost before it answered"));
+  std::string_view rest = refusal;
   HostFrame frame;
   std::string why;
   REQUIRE(TakeHostFrame(&rest, &frame, &why) == HostTook::kFrame);
-  const StoreReply reply = ReadStoreReply(frame.body);
-  CHECK(reply.status().code() == StatusCode::kInvalidArgument);
-  CHECK(reply.status().message() == host.context.memory.Increment("t", 1).status().message());
-  CHECK(ReadStoreReply("Q").status().code() == StatusCode::kCorrupt);
-  CHECK(ReadStoreReply("X99 what").status().code() == StatusCode::kCorrupt);
+  CHECK(ReadStoreReplies(frame.body).status().code() == StatusCode::kUnknownOutcome);
+  CHECK(ReadStoreKeys(frame.body).status().message() == "lost before it answered");
 }
 
 TEST_CASE("task host: messages are remembered from the first that left a state") {
@@ -168,13 +236,18 @@ TEST_CASE("task host: messages are remembered from the first that left a state")
   CHECK(host.Take(Frame("O1 d")) == Took::kAnswer);
   CHECK(host.dialect.log().empty());
   CHECK_FALSE(host.dialect.has_state());
-  CHECK(host.Take(Frame("P1\nk\nv")) == Took::kOther);
+  StoreBatch asked;
+  asked.Set("k", "v");
+  std::string request;
+  AppendStoreBatch(&request, asked);
+  CHECK(host.Take(request) == Took::kOther);
+  const std::string answered = host.reply;
   CHECK(host.Take(Frame("H")) == Took::kOther);
   CHECK(host.Take(Frame("O2 fno")) == Took::kAnswer);
   CHECK(host.dialect.has_state());
   REQUIRE(host.dialect.log().size() == 1);
   CHECK(host.dialect.log()[0].message == Frame("M0 2 5 id\n2"));
-  CHECK(host.dialect.log()[0].replies == Frame("RN"));
+  CHECK(host.dialect.log()[0].replies == answered);
   // The third ended its child; the one that answers next was sent again.
   host.dialect.Restarted();
   host.Send("4");
@@ -182,7 +255,7 @@ TEST_CASE("task host: messages are remembered from the first that left a state")
   REQUIRE(host.dialect.log().size() == 2);
   CHECK(host.dialect.log()[1].message == Frame("M0 2 5 id\n4"));
   CHECK(host.dialect.log_bytes() == host.dialect.log()[0].message.size() +
-                                        host.dialect.log()[1].message.size() + Frame("RN").size());
+                                        host.dialect.log()[1].message.size() + answered.size());
   host.dialect.ForgetLog();
   CHECK(host.dialect.log_bytes() == 0);
 }

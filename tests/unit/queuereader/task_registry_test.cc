@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <dlfcn.h>
+#include <gnu/libc-version.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -87,6 +88,12 @@ TEST_CASE("task registry: a value may hold an equals sign") {
   CHECK(dynamic_cast<const WithArgs&>(*task->task).field == "a=b");
 }
 
+TEST_CASE("task registry: a key alone is 1, as a flag is given") {
+  auto task = Registry().Make("args:k,field=a", {});
+  REQUIRE(task.ok());
+  CHECK(dynamic_cast<const WithArgs&>(*task->task).k == 1);
+}
+
 TEST_CASE("task registry: wrong specs are refused, with what would be right") {
   struct Case {
     const char* spec;
@@ -102,7 +109,8 @@ TEST_CASE("task registry: wrong specs are refused, with what would be right") {
            Case{"args:field=a,k=0", "k=0 must be a whole number from 1 to 100"},
            Case{"args:field=a,k=ten", "k=ten must be a whole number"},
            Case{"args:field=a,k=5x", "k=5x must be a whole number"},
-           Case{"args:field", "'field' must be KEY=VALUE"},
+           Case{"args:field=a,flag", "unknown key 'flag'; it takes field"},
+           Case{"args:field=a,,k=1", "'' must be KEY=VALUE"},
            Case{"args:=x", "'=x' must be KEY=VALUE"},
            Case{"args:field=a,field=b", "given twice"},
            Case{"plain:name=", "name= must not be empty"},
@@ -171,7 +179,7 @@ TEST_CASE("task registry: a file that is no shared object is refused by name") {
 
 TEST_CASE("task registry: a shared object without a task is refused, with what would be right") {
   Dl_info libc{};
-  REQUIRE(dladdr(reinterpret_cast<void*>(&std::puts), &libc) != 0);
+  REQUIRE(dladdr(reinterpret_cast<void*>(&gnu_get_libc_version), &libc) != 0);
   auto task = Registry().Make(libc.dli_fname, {});
   REQUIRE_FALSE(task.ok());
   CHECK(task.status().message().find("exports no symbol rivulet_task: a task ends with "
