@@ -1,30 +1,19 @@
 // moments:field=PATH[,minus=PATH]: count, mean, deviation, skewness and kurtosis of a number.
 //
 // With `minus` it is the difference of two numbers of the message: moments:field=t,minus=hc is the
-// age of a click's link. Messages where one is absent or no number are skipped, and counted so.
+// age of a click's link. Messages where one is absent, no number, or beyond 1e70 (whose fourth
+// powers would leave nothing but infinities) are skipped, and counted so. See
+// algorithms/moments.h for how exact it is, and tasks/statistic_task.h for by=, every=, store=.
+//
+// Shared: a hash with the fields n, mean, m2, m3, m4, min, max. By key: some 200 bytes each.
 #pragma once
 
-#include "algorithms/moments.h"
-#include "queuereader/task.h"
+#include <memory>
+
+#include "tasks/statistic.h"
 
 namespace rivulet {
 
-class MomentsTask final : public Task {
- public:
-  explicit MomentsTask(TaskArgs& args);
-  Outcome Run(const Message& message, Context& context) override;
-  std::string Save() const override;
-  Status Load(std::string_view saved) override;
-  void Summarize(Summary& summary) const override;
-
- private:
-  /// What the state depends on: "field=t,minus=hc".
-  std::string Arguments() const;
-
-  std::string field_;
-  std::string minus_;  // empty: nothing is taken off
-  Moments moments_;
-  std::uint64_t skipped_ = 0;
-};
+std::unique_ptr<StatisticForm> MakeMomentsForm(TaskArgs& args);
 
 }  // namespace rivulet

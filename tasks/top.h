@@ -1,35 +1,21 @@
-// top:field=PATH[,k=N]: the N most frequent values of a string or a number.
+// top:field=PATH[,k=10]: the k most frequent values of a string or a number.
 //
-// Memory is bounded however many values there are: see algorithms/top_k.h for the error. Messages
-// where the field is absent or of another type are skipped, and counted so. The view `svg` is a bar
-// chart of them.
+// Memory is bounded however many values there are: 1,000 of them are counted, or 20 k where that
+// is more; by key 100, or 5 k. While there are no more each count is exact; else it is too high by
+// at most its `error` (algorithms/top_k.h). Messages where the field is absent, of another type, or
+// longer than 4 KiB are skipped, and counted so. See tasks/statistic_task.h for by=, every=,
+// store=. (The number of keys shown is top=.)
+//
+// Shared: a sorted set of the values, at most as many; its errors are not told. By key: some 120
+// bytes a value, each.
 #pragma once
 
-#include "algorithms/top_k.h"
-#include "queuereader/task.h"
+#include <memory>
+
+#include "tasks/statistic.h"
 
 namespace rivulet {
 
-class TopTask final : public Task {
- public:
-  explicit TopTask(TaskArgs& args);
-  Outcome Run(const Message& message, Context& context) override;
-  std::string Save() const override;
-  Status Load(std::string_view saved) override;
-  void Summarize(Summary& summary) const override;
-  std::vector<std::string> views() const override { return {"svg"}; }
-  std::optional<View> Show(std::string_view view) const override;
-
- private:
-  /// What the state depends on.
-  std::string Arguments() const;
-
-  std::string field_;
-  std::size_t k_;
-  std::uint64_t seed_;
-  TopK values_;
-  std::uint64_t counted_ = 0;
-  std::uint64_t skipped_ = 0;
-};
+std::unique_ptr<StatisticForm> MakeTopForm(TaskArgs& args);
 
 }  // namespace rivulet

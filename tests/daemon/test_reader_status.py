@@ -84,7 +84,7 @@ class Http(StatusCase):
         self.assertEqual(get(reader.url("/page/tasks.js")).status, 200)
         tasks = get(reader.url("/tasks?format=json")).json()["tasks"]
         self.assertEqual({task["name"]: task["views"] for task in tasks},
-                         {"moments:field=x": ["json", "text"],
+                         {"moments:field=x": ["json", "text", "svg"],
                           "top:field=word": ["json", "text", "svg"]})
         moments = reader.url("/tasks/" + urllib.parse.quote("moments:field=x", safe=""))
         self.assertEqual(get(moments).json()["count"], 3)
@@ -97,7 +97,7 @@ class Http(StatusCase):
         self.assertIn("sandbox", svg.header("Content-Security-Policy"))
         self.assertEqual(svg.header("X-Content-Type-Options"), "nosniff")
         self.assertIn("&lt;b&gt;&amp;", svg.text)
-        self.assertEqual(get(moments + "?view=svg").status, 404)
+        self.assertEqual(get(moments + "?view=dot").status, 404)
         self.assertIn("moments:field=x", get(reader.url("/tasks/none")).text)
         reader.stop()
 

@@ -21,6 +21,10 @@ class FakeMessage final : public Message {
  public:
   explicit FakeMessage(std::string text = "{}", int tries = 1)
       : text_(std::move(text)), tries_(tries) {}
+  FakeMessage& WithId(std::string id) {
+    id_ = std::move(id);
+    return *this;
+  }
   FakeMessage& With(std::string path, double number) {
     numbers[std::move(path)] = number;
     return *this;
@@ -44,7 +48,7 @@ class FakeMessage final : public Message {
   }
   int tries() const override { return tries_; }
   WallTime started() const override { return {}; }
-  std::string_view id() const override { return {}; }
+  std::string_view id() const override { return id_; }
 
   std::map<std::string, double, std::less<>> numbers;
   std::map<std::string, std::string, std::less<>> texts;
@@ -52,16 +56,22 @@ class FakeMessage final : public Message {
  private:
   std::string text_;
   int tries_;
+  std::string id_;
 };
 
-/// Has nothing to reach: the tasks here need none of it.
+/// Keeps what is emitted, as "OUTPUT MESSAGE". There is nothing else to reach.
 class FakeContext final : public Context {
  public:
-  void Emit(std::string_view, std::string_view) override { throw std::invalid_argument("output"); }
+  void Emit(std::string_view output, std::string_view message) override {
+    emitted.push_back(std::string(output) + " " + std::string(message));
+  }
   void Count(std::string_view, std::uint64_t) override { throw std::invalid_argument("counter"); }
   Store& store() override { throw std::invalid_argument("store"); }
-  WallTime now() const override { return {}; }
+  WallTime now() const override { return at; }
   void Log(std::string_view) override {}
+
+  WallTime at{std::chrono::seconds(1'600'000'000)};
+  std::vector<std::string> emitted;
 };
 
 /// What a task said.
@@ -75,23 +85,45 @@ class FakeSummary final : public Summary {
   void Text(std::string_view name, std::string_view value) override {
     texts[std::string(name)] = value;
   }
-  void Table(std::string_view, std::vector<std::string>) override {}
-  void Row(std::vector<Cell> cells) override { rows.push_back(std::move(cells)); }
+  void Table(std::string_view, std::vector<std::string> names) override {
+    columns = std::move(names);
+  }
+  void Row(std::vector<Cell> cells) override {
+    CHECK(cells.size() == columns.size());
+    rows.push_back(std::move(cells));
+  }
+  /// Of the row that begins with that text; a count as a number, too.
+  double At(std::string_view first, std::string_view column) const {
+    for (const auto& row : rows) {
+      for (std::size_t i = 0; i < row.size() && row[0].text == first; ++i) {
+        if (columns[i] != column) continue;
+        return row[i].kind == Cell::Kind::kCount ? static_cast<double>(row[i].count)
+                                                 : row[i].number;
+      }
+    }
+    FAIL("no such row or column");
+    return 0;
+  }
 
   std::map<std::string, std::uint64_t> counts;
   std::map<std::string, double> numbers;
   std::map<std::string, std::string> texts;
+  std::vector<std::string> columns;  // of the last table
   std::vector<std::vector<Cell>> rows;
 };
 
-inline Result<NamedTask> TryMakeTask(const std::string& spec) {
+/// The output "out" is there.
+inline Result<NamedTask> TryMakeTask(const std::string& spec, Store* store = nullptr) {
   TaskRegistry registry;
   RegisterTasks(&registry);
-  return registry.Make(spec, {});
+  TaskEnvironment environment;
+  environment.outputs = {"out"};
+  environment.store = store;
+  return registry.Make(spec, environment);
 }
 
-inline std::unique_ptr<Task> MakeTaskOf(const std::string& spec) {
-  auto task = TryMakeTask(spec);
+inline std::unique_ptr<Task> MakeTaskOf(const std::string& spec, Store* store = nullptr) {
+  auto task = TryMakeTask(spec, store);
   REQUIRE_MESSAGE(task.ok(), task.status().message());
   return std::move(task->task);
 }
