@@ -7,76 +7,14 @@
 #
 # FILE holds one JSON object a line, and may be compressed (.gz, .zst). Without it: ../shared/data/usagov_clicks.jsonl where that is
 # present, else COUNT generated clicks. RATE is messages a second (0: as fast as taken).
+# STORE=redis keeps the statistics in a Redis that it starts for itself. STAY is for how many seconds
+# the live page is up when all is done. Pictures are left in OUT (demo-out).
 # Exits 1 unless everything that was published was processed. Stops every process that it started.
-set -u
+rate=${RATE:-1000} out=${OUT:-demo-out} stay=${STAY:-0}
+# shellcheck source=examples/pipeline.sh
+. "$(dirname "$0")/../pipeline.sh"
 
-root=$(cd "$(dirname "$0")/../.." && pwd)
-bin=${RIVULET_BIN_DIR:-$root/build/bin}
-examples=${RIVULET_EXAMPLES_DIR:-$root/build/release/examples}
-python=$(command -v /usr/bin/python3 || command -v python3)
-rate=${RATE:-1000}
-work=$(mktemp -d "${TMPDIR:-/tmp}/rivulet-demo.XXXXXX") || exit 1
-pids=()
-
-# Runs once, however the script ends.
-finish() {
-  local status=$? pid
-  trap - EXIT
-  trap '' INT TERM HUP
-  for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null; done
-  for pid in "${pids[@]}"; do
-    for _ in $(seq 100); do
-      kill -0 "$pid" 2>/dev/null || break
-      sleep 0.05
-    done
-    kill -KILL "$pid" 2>/dev/null
-    wait "$pid" 2>/dev/null
-  done
-  rm -rf "$work"
-  exit "$status"
-}
-trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-
-fail() {
-  local log
-  # Ctrl-C reaches the programs, too: whoever was interrupted looks for no other reason. Bash does not
-  # hear of it where a program in the foreground took it well; pubsub does.
-  sleep 0.2
-  grep -qs ' draining ' "$work/pubsub.err" && exit 130
-  [ -t 1 ] && printf '\r\033[K'
-  echo "demo: $1" >&2
-  for log in "$work"/*.err; do
-    [ -s "$log" ] && { echo "--- ${log##*/}" >&2; tail -n 20 "$log" >&2; }
-  done
-  exit 1
-}
-
-# start PATH ARGUMENT...: runs a program in the background; its pid is left in $started.
-start() {
-  local program=$1 name=${1##*/}
-  shift
-  [ -x "$program" ] || fail "$program is not built: run make"
-  "$program" "$@" >"$work/$name.out" 2>"$work/$name.err" </dev/null &
-  started=$!
-  pids+=("$started")
-}
-
-# serve NAME ARGUMENT...: starts a server on a free port, which is left in $port.
-serve() {
-  local line=''
-  start "$bin/$1" --port=0 "${@:2}"
-  for _ in $(seq 1000); do
-    line=$(grep -m 1 '^listening on ' "$work/$1.out") && break
-    kill -0 "$started" 2>/dev/null || fail "$1 did not start"
-    sleep 0.02
-  done
-  [ -n "$line" ] || fail "$1 did not say where it listens within 20 s"
-  port=${line##*:}
-}
-
-ask() { curl -sS --max-time 10 "http://127.0.0.1:$1"; }
+pictures='ages age countries referrers links'
 
 # The figures that are shown live; each program counts for itself.
 poll() {
@@ -138,11 +76,23 @@ queue=$port
 start "$bin/ps_to_http" --pubsub-url="http://127.0.0.1:$pubsub/sub?multipart=0" \
   --destination-post-url="http://127.0.0.1:$queue/mput" --batch=100
 bridge=$started
+case ${STORE:-memory} in
+  memory) store=memory: where='' ;;
+  redis) serve_redis; where=,store=shared ;;
+  *) fail "STORE '$STORE' must be memory or redis" ;;
+esac
 start "$bin/queuereader" --source="http://127.0.0.1:$queue" --failed-message-dir="$work/failed" \
-  --task=count --task=moments:field=t,minus=hc --task=top:field=c,k=1000 --task=top:field=r,k=1000 \
+  --task=count --task="moments:field=t,minus=hc,name=age$where" \
+  --task="histogram:field=t,minus=hc,scale=log,low=1,high=1e9,per_decade=3,name=ages$where" \
+  --task="top:field=c,k=1000,name=countries$where" --task="top:field=r,k=1000,name=referrers$where" \
+  --task="graph:from=r,to=u,name=links$where" \
+  --store="$store" --http-address=127.0.0.1:0 \
   --sleeptime-queue-empty=50ms --summary-format=json --stats-interval=200ms
 reader=$started
-echo "pubsub on port $pubsub -> ps_to_http -> simplequeue on port $queue -> queuereader"
+await_port queuereader
+page=$port
+echo "pubsub on port $pubsub -> ps_to_http -> simplequeue on port $queue -> queuereader${where:+ -> Redis}"
+echo "live page: http://127.0.0.1:$page/"
 
 # A message that is published before the bridge listens goes to nobody.
 clients=''
@@ -166,12 +116,19 @@ wait "$feeder" || fail "file_to_http failed"
 published=$(sed -n 's/^file_to_http: .* \([0-9]*\) delivered.*/\1/p' "$work/file_to_http.err")
 [ -n "$published" ] || fail "file_to_http did not say what it delivered"
 
+# What the reader has in hand is in no picture yet.
+in_hand() {
+  local stats
+  stats=$(ask "$queue/stats?format=json") || fail "simplequeue does not answer"
+  [[ $stats =~ \"in_flight\":\ *[1-9] ]]
+}
+
 # Wait for the stream to run dry, as long as it moves.
 last_move=$(date +%s) seen=''
 while :; do
   poll
   show
-  [ "$puts" -ge "$published" ] && [ "$depth" = 0 ] && break
+  [ "$puts" -ge "$published" ] && [ "$depth" = 0 ] && ! in_hand && break
   if [ "$puts/$depth" != "$seen" ]; then
     seen=$puts/$depth last_move=$(date +%s)
   fi
@@ -180,8 +137,18 @@ while :; do
 done
 [ -t 1 ] && echo
 
+mkdir -p "$out" || fail "OUT '$out' cannot be made"
+for picture in $pictures; do
+  ask "$page/tasks/$picture?view=svg" >"$out/$picture.svg" || fail "there is no picture of $picture"
+done
+if [ "$stay" -gt 0 ]; then
+  echo "the live page stays up for $stay s: http://127.0.0.1:$page/"
+  sleep "$stay"
+fi
+
 # The reader finishes what it holds, then prints what it computed.
-kill -TERM "$reader"
-wait "$reader" || fail "queuereader failed"
-"$python" "$root/examples/clicks/report.py" "$published" "$work/queuereader.out" ||
+finish_program "$reader" queuereader
+# What it says before is where its page is.
+grep -v '^listening on ' "$work/queuereader.out" >"$work/summary"
+"$python" "$root/examples/clicks/report.py" "$published" "$work/summary" "$out" ||
   fail "the result does not add up"

@@ -1,21 +1,24 @@
-"""The whole pipeline: `examples/clicks/demo.sh`, its figures against an independent computation."""
+"""The whole pipeline: `examples/clicks/demo.sh`, its figures against an independent computation, its pictures."""
 
 import collections
 import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
 import unittest
+import xml.dom.minidom
 
 from harness import BIN_DIR, ROOT, program_path
 
 EXAMPLES_DIR = os.environ.get("RIVULET_EXAMPLES_DIR", os.path.join(ROOT, "build/release/examples"))
 DEMO = os.path.join(ROOT, "examples/clicks/demo.sh")
 REAL = os.path.join(ROOT, "../shared/data/usagov_clicks.jsonl")
+PICTURES = ("ages", "age", "countries", "referrers", "links")
 
 
 def demo_command(*args):
@@ -75,11 +78,42 @@ class Expected:
 
 
 class DemoTest(unittest.TestCase):
+    def setUp(self):
+        # Pictures go there, and not into the tree.
+        self.out = os.path.join(self.enterContext(tempfile.TemporaryDirectory()), "pictures")
+
     def play(self, path, **more):
+        """What the demo prints, with the folder of its pictures as by default."""
         run = subprocess.run(demo_command(path), capture_output=True, text=True, timeout=120,
-                             env=environment(**more))
+                             env=environment(OUT=self.out, **more))
         self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
-        return run.stdout
+        return run.stdout.replace(self.out, "demo-out")
+
+    def generate(self, file, count, seed):
+        demo_command()
+        subprocess.run([os.path.join(EXAMPLES_DIR, "clicks", "generate"), "--count=%d" % count,
+                        "--seed=%d" % seed, "--malformed=9"], stdout=file, check=True)
+
+    def check_pictures(self, text, expected):
+        """Five pictures and a page with all of them; what they show is of these clicks."""
+        self.assertRegex(text, r"(?m)^pictures: demo-out/index\.html$")
+        self.assertEqual(sorted(os.listdir(self.out)),
+                         sorted(["index.html", *(name + ".svg" for name in PICTURES)]))
+        shown = {}
+        for name in PICTURES:
+            with open(os.path.join(self.out, name + ".svg"), encoding="utf-8") as file:
+                shown[name] = file.read()
+            picture = xml.dom.minidom.parseString(shown[name].encode()).documentElement
+            self.assertEqual(picture.tagName, "svg")
+            self.assertGreater(len(picture.getElementsByTagName("text")), 3, name)
+        with open(os.path.join(self.out, "index.html"), encoding="utf-8") as file:
+            page = file.read()
+        for name in PICTURES:
+            self.assertIn(shown[name][shown[name].index("<svg"):].strip(), page)
+        for counter, name in ((expected.countries, "countries"), (expected.referrers, "referrers")):
+            key, count = counter.most_common(1)[0]
+            self.assertIn(">%s<" % key, shown[name])
+            self.assertRegex(shown[name], r"\b%d\b" % count)
 
     def figure(self, text, name):
         """The number on the line of the result that starts with `name`."""
@@ -121,15 +155,31 @@ class DemoTest(unittest.TestCase):
 
     def test_generated_clicks_with_malformed_lines_give_the_figures_computed_here(self):
         with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
-            demo_command()
-            subprocess.run([os.path.join(EXAMPLES_DIR, "clicks", "generate"), "--count=5000",
-                            "--seed=11", "--malformed=9"], stdout=file, check=True)
-            expected = self.check(file.name, self.play(file.name))
+            self.generate(file, 5000, 11)
+            text = self.play(file.name)
+            expected = self.check(file.name, text)
             self.assertEqual((expected.clicks, expected.malformed), (5000, 9))
+            self.check_pictures(text, expected)
+
+    def test_in_a_redis_the_figures_and_pictures_are_the_same(self):
+        if not shutil.which("redis-server"):
+            self.skipTest("redis-server is not installed")
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+            self.generate(file, 2000, 12)
+            text = self.play(file.name, STORE="redis")
+            self.assertRegex(text, r"(?m)^pubsub .* -> queuereader -> Redis$")
+            self.check_pictures(text, self.check(file.name, text))
+
+    def test_a_store_that_there_is_not_is_named(self):
+        run = subprocess.run(demo_command(), capture_output=True, text=True, timeout=60,
+                             env=environment(OUT=self.out, STORE="drawer"))
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("STORE 'drawer' must be memory or redis", run.stderr)
+        self.assertFalse(os.path.exists(self.out))
 
     def test_an_input_that_is_not_there_is_named(self):
         run = subprocess.run(demo_command("/nonexistent/file"), capture_output=True, text=True,
-                             timeout=60, env=environment())
+                             timeout=60, env=environment(OUT=self.out))
         self.assertEqual(run.returncode, 1)
         self.assertIn("/nonexistent/file", run.stderr)
 
@@ -139,7 +189,7 @@ class DemoTest(unittest.TestCase):
                 # Everything that it starts inherits TMPDIR: so it can be found.
                 demo = subprocess.Popen(
                     demo_command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                    env=environment(TMPDIR=folder, RATE="20"), start_new_session=True)
+                    env=environment(OUT=self.out, TMPDIR=folder, RATE="20"), start_new_session=True)
                 try:
                     for line in demo.stdout:
                         if "published" in line:

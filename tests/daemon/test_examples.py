@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import ROOT, Daemon, Sink, get, post, program_path, wait_until
+from harness import BIN_DIR, ROOT, Daemon, Sink, get, post, program_path, wait_until
 
 EXAMPLES_DIR = os.environ.get("RIVULET_EXAMPLES_DIR", os.path.join(ROOT, "build/release/examples"))
 PUBLISHED = (200, b"Published 1 messages to 0 clients.\n")
@@ -116,6 +116,53 @@ class ScriptsTest(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stderr)
             stats = get(pubsub.url("/stats?format=json")).json()
             self.assertEqual(stats["messages_received"], 8)
+
+
+class StatisticsTest(unittest.TestCase):
+    """mean_variance and histogram_many_readers; their documents are run by test_docs.py."""
+
+    def setUp(self):
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
+
+    def path(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def environment(self, **more):
+        return {**os.environ, "RIVULET_BIN_DIR": BIN_DIR, "RIVULET_EXAMPLES_DIR": EXAMPLES_DIR,
+                "TMPDIR": self.folder, **more}
+
+    def test_mean_variance_finds_another_secret_and_leaves_nothing_behind(self):
+        for name in ("pubsub", "simplequeue", "ps_to_http", "queuereader"):
+            program_path(name)
+        done = subprocess.run([os.path.join(ROOT, "examples/mean_variance/run.sh")], capture_output=True,
+                              text=True, timeout=60, env=self.environment(COUNT="2000", SEED="3"))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"^2000 numbers\nmean .* the secret was -?\d+, .*\nvariance .* was \d+, .*\n$")
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def report(self, name, *args):
+        return run("/usr/bin/python3", "-B", os.path.join(ROOT, "examples", name, "report.py"), *args)
+
+    def test_a_mean_or_variance_that_is_not_the_secret_is_told(self):
+        found = self.path("found", json.dumps({"tasks": [{"summary": {
+            "count": 10000, "mean": 5.0, "stddev": 2.0, "kurtosis": 0.0}}]}))
+        # By hand: the errors are 2/100 and 4 sqrt(2/10000).
+        for mean, variance, status in (("5.09", "4.2", 0), ("5.11", "4", 1), ("5", "4.3", 1)):
+            with self.subTest(mean=mean, variance=variance):
+                done = self.report("mean_variance", found, mean, variance)
+                self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        self.assertIn("5.3 standard errors away", done.stdout)
+
+    def test_a_histogram_that_is_one_too_high_is_told(self):
+        numbers = self.path("numbers", '{"x":0.100}\n{"x":0.199}\n{"x":0.999}\n{"x":1.000}\n')
+        for second, status, words in (("2", 0, "exactly as"), ("3", 1, "NOT as")):
+            found = self.path("found", json.dumps({"1": second, "9": "1", "overflow": "1"}))
+            done = self.report("histogram_many_readers", found, numbers)
+            self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+            self.assertIn("%d numbers counted, %s a plain count's" % (int(second) + 2, words), done.stdout)
 
 
 class WorkerTest(unittest.TestCase):

@@ -110,6 +110,7 @@ class Run:
         self.program, self.fault, self.gate, self.fatal = program, fault, gate, fatal
         self.history, self.target, self.load = history, target, load
         self.random, self.result = random, result
+        self.hit_at_start = None
 
     def before(self, path):
         """Gives the bad disk something to recover, with half a write at its end."""
@@ -132,6 +133,7 @@ class Run:
                 self.wrong("start: %s" % error)
             return
         try:
+            self.hit_at_start = self.fault.hit()
             self.target.set(daemon.place)
             end = time.monotonic() + 0.3
             while time.monotonic() < end and daemon.running() and not self.fault.hit():
@@ -152,8 +154,12 @@ class Run:
             daemon.kill()
 
     def is_fatal(self):
-        """The pid in the lock is a courtesy."""
-        return self.fatal and self.fault.hit() and self.fault.hit().split()[2] != "lock"
+        """The pid in the lock is a courtesy, and that the identity is safe in its folder is another: of
+        the syncs of a start it is the one with which the program starts all the same."""
+        hit = self.fault.hit()
+        if not self.fatal or not hit or hit.split()[2] == "lock":
+            return False
+        return not (self.hit_at_start and hit.startswith("dirsync"))
 
     def wrong(self, text):
         self.result.violations.append(text)

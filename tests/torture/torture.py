@@ -18,6 +18,9 @@
     archive  300 kill -9 of ps_to_file, in three compressions
     reader_kills
              100 kill -9 of a reader, and half as many of its queue: its tasks' sum is exact
+    shared_kills
+             200 ends of readers that share a Redis, of it, of their queue and connections:
+             histogram, graph and moments in it are a plain count's
     controls each test with the protection taken out, which must fail; and redis-server, which must pass
 
 Without a TEST all are run. --scale=0.1 does a tenth. A seed is printed, and repeats a run as far as
@@ -128,6 +131,16 @@ def reader_kills(seed, scale):
     return all_of(*(reader_kills(seed + more, max(8, round(50 * scale))) for more in range(2)))
 
 
+def shared_kills(seed, scale):
+    if not shutil.which("redis-server"):
+        print("shared_kills: redis-server is not there to be shared")
+        return []
+    from shared_kills import REAL, shared_kills
+    count = max(8, round(100 * scale))
+    return all_of(shared_kills(seed, count, real=os.path.exists(REAL)),
+                  shared_kills(seed + 1, count, checkpoints=True))
+
+
 def controls(seed, scale):
     """What must be noticed is a violation when it is not, and the other way round."""
     from crash import Crashes
@@ -158,6 +171,10 @@ def controls(seed, scale):
         if "sum" not in seen:
             found.append("control: a reader without %s: not noticed, but %s" % (control, sorted(seen)))
     if shutil.which("redis-server"):
+        from shared_kills import shared_kills as killed_shared
+        seen = {text.split(":")[0] for text in killed_shared(seed, 10, control=True).violations}
+        if not seen & {"histogram", "graph", "moments"}:
+            found.append("control: a store that forgets its messages: not noticed, but %s" % sorted(seen))
         found += Faults(seed, max(1, round(100 * scale)), program="redis").run()
         found += Crashes(seed, max(1, round(30 * scale)), program="redis").run()
     else:
@@ -168,7 +185,7 @@ def controls(seed, scale):
 TESTS = {"crash": crash, "faults": faults, "power": power, "soak": soak, "drain": drain,
          "bridges": bridges, "partition": partition, "bridge_kills": bridge_kills,
          "bridge_soak": bridge_soak, "archive": archive, "reader_kills": reader_kills,
-         "controls": controls}
+         "shared_kills": shared_kills, "controls": controls}
 
 
 def main():
