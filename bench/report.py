@@ -130,5 +130,11 @@ HOW = """\
   started again a second later. `curl | xargs`: `curl -sN …/sub | xargs -d '\\n' -n 1 curl …/put -d`. nginx: `mirror` of `/pub` to `/put`.
 - ps_to_file: the same lines from a pubsub's past in memory; `cat FILE >OUT` and `zstd -3 -T1 -c FILE >OUT`; all files in
   /dev/shm, the page cache without a disk.
+- Algorithms: `algorithms_bench`, google-benchmark, CPU time; 65,536 values (100 +- 15) or keys (frequencies as 1/rank) over
+  and over into one state that has seen them before; median and least of five. Aims are public libraries' published figures.
+- Stores: `store_bench`, google-benchmark, 65,536 keys drawn at random, median of three; memory by CPU
+  time, file by the clock. Redis: `store_redis_load` and `redis-benchmark -P 100 -c 1` on the same server (no persistence) in
+  turns, client on core {load}. Tasks: readers on core {server}, Redis and the queue on core {load}; redis-server's CPU is
+  the time of its threads over the messages, so 1,000,000 over it is what one server can give its readers.
 - Stalled subscribers: they connect, ask and never read, until pubsub kicks them.
 """

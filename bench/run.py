@@ -7,6 +7,8 @@
     python3 bench/run.py --only=durable,leases,journal   what leases and the journal cost
     python3 bench/run.py --only=bridge,bridge-latency,bridge-peers,to-file,from-file   the bridges
     python3 bench/run.py --only=reader,reader-latency,reader-peers   queuereader
+    python3 bench/run.py --only=algorithms    ns an update of each algorithm
+    python3 bench/run.py --only=store         the stores and the tasks on them
     python3 bench/run.py --runs=1             a quick look
 """
 
@@ -20,16 +22,18 @@ import time
 
 sys.dont_write_bytecode = True  # a run leaves nothing behind but its results
 
+import algorithms_sections
 import bridge_sections
 import durable_sections
 import harness
 import pubsub_sections
 import reader_sections
 import sections
+import store_sections
 from report import Report
 
 SECTIONS = sections.ALL | pubsub_sections.ALL | durable_sections.ALL | bridge_sections.ALL \
-    | reader_sections.ALL
+    | reader_sections.ALL | algorithms_sections.ALL | store_sections.ALL
 WRITTEN = os.path.join(harness.ROOT, "bench", "RESULTS.md")
 
 

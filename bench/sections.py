@@ -1,8 +1,6 @@
 """What is measured. Each section takes (rounds, seconds, report, context) and adds to the report."""
 
 import functools
-import os
-import re
 import subprocess
 import time
 
@@ -292,19 +290,5 @@ def latency(rounds, seconds, report, context):
                ours and ours["p99_us"] < 1000)
 
 
-def algorithms(_rounds, _seconds, report, _context):
-    path = os.path.join(harness.ROOT, harness.BENCH, "algorithms_bench")
-    if not os.access(path, os.X_OK):
-        report.note(f"algorithms: {path} is not built")
-        return
-    done = subprocess.run([path], capture_output=True, text=True, check=True, timeout=120)
-    lines = [re.split(r"  +", line.strip()) for line in done.stdout.splitlines() if line.strip()]
-    report.section("Algorithms and JSON, one core", table(lines[0], lines[1:]))
-    for name, (aim, source) in {"moments update": (11.0, "M2-M4 of a public library")}.items():
-        ours = next((float(line[1]) for line in lines[1:] if line[0] == name), None)
-        report.aim(f"{name}: ns", f"<= {aim:g} ({source})", f"{ours:g}" if ours else "-",
-                   ours <= aim if ours else None)
-
-
 ALL = {"http": http, "pipelined": pipelined, "batches": batches, "redis": redis_peer, "memory": memory,
-       "idle": idle, "latency": latency, "algorithms": algorithms}
+       "idle": idle, "latency": latency}
