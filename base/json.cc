@@ -61,8 +61,12 @@ class CheckingHandler {
 
   /// `end` is the end of the text that `stream` reads.
   CheckingHandler(PooledDocument& document, const rapidjson::InsituStringStream& stream,
-                  const char* end, bool unicode_escapes)
-      : document_(document), stream_(stream), end_(end), unicode_escapes_(unicode_escapes) {}
+                  const char* end, bool unicode_escapes, std::size_t max_values)
+      : document_(document),
+        stream_(stream),
+        end_(end),
+        unicode_escapes_(unicode_escapes),
+        max_values_(max_values) {}
 
   Refusal refusal() const { return refusal_; }
 
@@ -107,7 +111,7 @@ class CheckingHandler {
     refusal_ = why;
     return false;
   }
-  bool Count() { return ++values_ <= kJsonMaxValues || Refuse(Refusal::kValues); }
+  bool Count() { return ++values_ <= max_values_ || Refuse(Refusal::kValues); }
   bool Enter() {
     if (!Count()) return false;
     return ++depth_ <= kJsonMaxDepth || Refuse(Refusal::kDepth);
@@ -131,6 +135,7 @@ class CheckingHandler {
   const rapidjson::InsituStringStream& stream_;
   const char* const end_;
   const bool unicode_escapes_;  // whether there is any in the text
+  const std::size_t max_values_;
   Refusal refusal_ = Refusal::kNone;
   std::size_t values_ = 0;
   int depth_ = 0;
@@ -198,7 +203,7 @@ Status Invalid(std::size_t at, std::string_view what) {
   return InvalidArgument(fmt::format("invalid JSON at byte {}: {}", at, what));
 }
 
-Status Explain(Refusal refusal, std::size_t at) {
+Status Explain(Refusal refusal, std::size_t at, std::size_t max_values) {
   const auto too_large = [at](std::string what) {
     return Status(StatusCode::kTooLarge, fmt::format("JSON too large at byte {}: {}", at, what));
   };
@@ -206,7 +211,7 @@ Status Explain(Refusal refusal, std::size_t at) {
     case Refusal::kDepth:
       return Invalid(at, fmt::format("more than {} levels of arrays and objects", kJsonMaxDepth));
     case Refusal::kValues:
-      return too_large(fmt::format("more than {} values", kJsonMaxValues));
+      return too_large(fmt::format("more than {} values", max_values));
     case Refusal::kKeyBytes:
       return too_large(fmt::format("a key of more than {} bytes", kJsonMaxKeyBytes));
     case Refusal::kKeyNul:
@@ -302,7 +307,8 @@ struct JsonDocument::Impl {
     Refusal refusal = Refusal::kNone;
     rapidjson::ParseResult result;
     auto generate = [&](PooledDocument& target) {
-      CheckingHandler handler(target, stream, text.get() + source.size(), traits.unicode_escape);
+      CheckingHandler handler(target, stream, text.get() + source.size(), traits.unicode_escape,
+                              limits.max_values);
       result = reader.Parse<kParseFlags>(stream, handler);
       refusal = handler.refusal();
       return !result.IsError();
@@ -310,7 +316,7 @@ struct JsonDocument::Impl {
     document->Populate(generate);
     if (result.IsError()) {
       document->SetNull();
-      if (refusal != Refusal::kNone) return Explain(refusal, result.Offset());
+      if (refusal != Refusal::kNone) return Explain(refusal, result.Offset(), limits.max_values);
       return Invalid(result.Offset(), Describe(result.Code()));
     }
     return CheckLimits(limits);

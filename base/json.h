@@ -4,7 +4,8 @@
 //   - valid UTF-8 only; no lone surrogate by escape or by byte; no raw NUL, no bytes after the
 //   value
 //   - at most 64 levels of arrays and objects; neither parsing nor destruction recurses
-//   - at most 1,000,000 values and keys of at most 64 KiB, so that memory stays within about
+//   - at most 1,000,000 values (or JsonLimits::max_values) and keys of at most 64 KiB, so that
+//   memory stays within about
 //     100 MB and the text twice, whatever the text; no NUL in a key
 //   - numbers in double range, read to the nearest double; integers to 64 bits stay exact
 //   - a byte order mark is refused
@@ -45,6 +46,7 @@ using JsonValue = rapidjson::Value;
 struct JsonLimits {
   bool refuse_duplicate_keys = false;  // for control messages
   bool require_object = false;         // the root must be an object
+  std::size_t max_values = kJsonMaxValues;
 };
 
 /// A parsed document. Movable; values borrow from it. One document may be reused: Parse() keeps its

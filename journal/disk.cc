@@ -12,7 +12,8 @@ namespace {
 
 Status DiskError(const std::string& what, int error_number) {
   const Status status = IoError(what, error_number);
-  const bool full = error_number == ENOSPC || error_number == EDQUOT;
+  // EFBIG: a limit of file sizes, to which the program got SIGXFSZ ignored.
+  const bool full = error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG;
   return {full ? StatusCode::kExhausted : StatusCode::kIoError, status.message()};
 }
 

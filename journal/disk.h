@@ -14,7 +14,7 @@
 namespace rivulet {
 
 /// An open file; closed with the object. Errors carry the path and strerror; a full disk (ENOSPC,
-/// EDQUOT) is kExhausted, all else kIoError.
+/// EDQUOT, or EFBIG: a limit of file sizes) is kExhausted, all else kIoError.
 class DiskFile {
  public:
   virtual ~DiskFile() = default;

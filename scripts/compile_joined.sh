@@ -7,7 +7,9 @@ joined=$1
 object=$2
 shift 2
 # g++ warns of a type with a member from a namespace without a name wherever it is not in the main file.
-if "$@" -Wno-subobject-linkage -MMD -MP -MT "$object" -MF "${object%.o}.d" -c "$joined" -o "$object" 2>"$object.errors"; then
+case "$*" in *clang*) quiet= ;; *) quiet=-Wno-subobject-linkage ;; esac
+# shellcheck disable=SC2086 # one word or none
+if "$@" $quiet -MMD -MP -MT "$object" -MF "${object%.o}.d" -c "$joined" -o "$object" 2>"$object.errors"; then
   cat "$object.errors" >&2
   rm -f "$object.errors"
   exit 0

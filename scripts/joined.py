@@ -1,6 +1,6 @@
 """Several sources in one translation unit, so that what they include is read once.
 
-    scripts/joined.py SIZE FOLDER SOURCE...
+    scripts/joined.py [--by-library] SIZE FOLDER SOURCE...
 
 writes FOLDER/NAME.cc for each group of at most SIZE of the sources, unless it is as it was, takes away
 what else is there, and prints the names.
@@ -9,8 +9,12 @@ A file that is joined is not alone with its names: two files that declare one na
 namespace without a name, or as a macro) stand in different groups, and so does one whose own name a
 header declares. This goes by the look of lines, as the formatter leaves them; what slips through is an
 error of the compiler, and whoever joins then takes the files one by one.
+
+With --by-library only those are joined that need the same libraries, themselves or through what they
+include: a program that asks for one of them then links no library that it would not link anyway.
 """
 
+import functools
 import glob
 import os
 import re
@@ -21,10 +25,12 @@ float for if inline int long namespace noexcept operator return short signed siz
 struct switch template thread_local typename union unsigned using virtual void volatile while""".split())
 _DECLARED = re.compile(r"(?<!:)\b([A-Za-z_]\w*)(?=\s*(?:[(\[{;=]|final\b|:\s|$))")
 _MACRO = re.compile(r"^\s*#\s*define\s+(\w+)", re.M)
+_LIBRARY = re.compile(r"^#include <(curl|event2|hiredis|openssl|re2|wslay|zlib|zstd)\b", re.M)
 _INCLUDED = re.compile(r'^#include "([^"]+)"', re.M)
 _ANONYMOUS = re.compile(r"^namespace \{$(.*?)(?:^\}  // namespace$|\Z)", re.M | re.S)
 
 
+@functools.lru_cache(maxsize=None)
 def _read(path):
     with open(path, encoding="utf-8") as file:
         return file.read()
@@ -63,12 +69,31 @@ def _headers_of(path, seen):
             _headers_of(name, seen)
 
 
-def groups(sources, size):
+def _libraries_of(source):
+    """The libraries whose headers the source includes, or a header of the project, or what is built
+    from that header's sources, NAME.cc and NAME_*.cc."""
+    libraries = set()
+    seen = {source}
+    waiting = [source]
+    while waiting:
+        text = _read(waiting.pop())
+        libraries.update(_LIBRARY.findall(text))
+        for header in _INCLUDED.findall(text):
+            name = header[:-len(".h")]
+            for path in [header, name + ".cc", *glob.glob(name + "_*.cc")]:
+                if path not in seen and os.path.exists(path):
+                    seen.add(path)
+                    waiting.append(path)
+    return tuple(sorted(libraries))
+
+
+def groups(sources, size, by_library=False):
     """Lists of at most `size` of the sources, those of a list of one folder. Whether two of
     them have a main() is not looked at."""
     by_folder = {}
     for source in sorted(sources):
-        by_folder.setdefault(os.path.dirname(source), []).append(source)
+        needs = _libraries_of(source) if by_library else ()
+        by_folder.setdefault((os.path.dirname(source), needs), []).append(source)
     result = []
     for _, members in sorted(by_folder.items()):
         headers = set()
@@ -92,11 +117,11 @@ def groups(sources, size):
     return result
 
 
-def write(size, folder, sources):
+def write(size, folder, sources, by_library=False):
     """Writes the groups as files that include their sources; returns the files' names."""
     os.makedirs(folder, exist_ok=True)
     written = {}
-    for group in groups(sources, size):
+    for group in groups(sources, size, by_library):
         name = os.path.join(folder, os.path.splitext(group[0])[0].replace("/", "__") + ".cc")
         written[name] = "".join('#include "%s"\n' % source for source in group)
     for name, text in written.items():
@@ -109,4 +134,6 @@ def write(size, folder, sources):
 
 
 if __name__ == "__main__":
-    print("\n".join(write(int(sys.argv[1]), sys.argv[2], sys.argv[3:])))
+    options = [argument for argument in sys.argv[1:] if argument.startswith("--")]
+    size, folder, *sources = (argument for argument in sys.argv[1:] if not argument.startswith("--"))
+    print("\n".join(write(int(size), folder, sources, "--by-library" in options)))

@@ -39,8 +39,9 @@ FAILURE_LINES = 60
 RESULT_MARK = "RIVULET-TEST-RESULT "
 UNIT_TIMEOUT = 300
 FILE_TIMEOUT = 600
+# Debian's llvm-symbolizer is a package of its own; addr2line, which g++ brings, names lines as well.
 SANITIZER_ENV = {
-    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
+    "ASAN_OPTIONS": "allow_addr2line=1:detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }

@@ -22,15 +22,21 @@ _rivulet() {
     --summary-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current") ;;
     --store) mapfile -t COMPREPLY < <(compgen -W 'memory:' -- "$current") ;;
     --compress) mapfile -t COMPREPLY < <(compgen -W 'none gzip zstd' -- "$current") ;;
+    --by) mapfile -t COMPREPLY < <(compgen -W 'edges in out pagerank hops likelihood' -- "$current") ;;
+    --format) mapfile -t COMPREPLY < <(compgen -W 'dot graphml json svg' -- "$current") ;;
+    --layout) mapfile -t COMPREPLY < <(compgen -W 'auto dot neato fdp sfdp circo twopi' -- "$current") ;;
     --spool-path | --root | --data-path | --checkpoint-dir | --failed-message-dir)
       mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     --user) mapfile -t COMPREPLY < <(compgen -u -- "$current") ;;
     --group) mapfile -t COMPREPLY < <(compgen -g -- "$current") ;;
-    --config | --*-file | --*-log | --dead-letter | --filename-format | --task | --preprocess | --validate | --requeue-giveup | --source)
+    --config | --file | --*-file | --*-log | --dead-letter | --filename-format | --task | --preprocess | --validate | --requeue-giveup | --source)
       mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
   esac
   if [[ $program == *file_to_http && $current != -* && -z ${name-} ]]; then
     mapfile -t COMPREPLY < <(compgen -f -- "$current") # its arguments are files
+  fi
+  if [[ $program == *rivulet-graph && $current != -* && -z ${name-} ]]; then
+    mapfile -t COMPREPLY < <(compgen -W 'top neighbors path export' -- "$current")
   fi
   if [[ $current == -* ]]; then
     # "--name=VALUE text" becomes --name=, "--flag text" becomes --flag.
@@ -40,4 +46,4 @@ _rivulet() {
   fi
 }
 
-complete -F _rivulet pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader rivulet-journal rivulet-new-task
+complete -F _rivulet pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader rivulet-journal rivulet-graph rivulet-new-task

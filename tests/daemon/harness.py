@@ -30,7 +30,7 @@ BIN_DIR = os.path.abspath(os.environ.get("RIVULET_BIN_DIR", os.path.join(ROOT, "
 IS_SANITIZED = "asan" in BIN_DIR
 SERVERS = ("pubsub", "simplequeue")
 PROGRAMS = ("pubsub", "simplequeue", "ps_to_http", "ps_to_file", "file_to_http", "queuereader",
-            "rivulet-journal")
+            "rivulet-journal", "rivulet-graph")
 # Sanitized programs on a busy machine need longer to start; no test waits for it when all is well.
 START_TIMEOUT = 30.0
 

@@ -20,10 +20,12 @@ BASE_ARGS = {
     "file_to_http": ["--destination-post-url=http://127.0.0.1:1/put", "/nonexistent"],
     "queuereader": ["--source=-", "--task=count"],
     "rivulet-journal": ["verify", "/nonexistent"],
+    "rivulet-graph": ["--store=memory:", "top"],
 }
 # Options whose value may be any text; what is wrong with it shows when it is used, not when it is
 # read. Every other option must refuse BAD_VALUE.
 FREE_TEXT = {
+    "output", "prefix", "store-password-file",
     "root", "pid-file", "log-file", "allow-origin", "overflow-log", "header",
     # Folders and files that are made, or found missing, when they are used.
     "dead-letter", "spool-path", "offset-file", "ca-file", "state-file", "filename-format",
@@ -244,10 +246,15 @@ class RivuletJournalTest(CommandLine, unittest.TestCase):
     PROGRAM = "rivulet-journal"
 
 
+class RivuletGraphTest(CommandLine, unittest.TestCase):
+    PROGRAM = "rivulet-graph"
+
+
 class HarnessTest(unittest.TestCase):
     def test_every_program_has_its_cases(self):
         cases = {c.PROGRAM for c in (PubsubTest, SimplequeueTest, PsToHttpTest, PsToFileTest,
-                                     FileToHttpTest, QueuereaderTest, RivuletJournalTest)}
+                                     FileToHttpTest, QueuereaderTest, RivuletJournalTest,
+                                     RivuletGraphTest)}
         self.assertEqual(cases, set(PROGRAMS))
         self.assertTrue(set(SERVERS) <= cases)
 

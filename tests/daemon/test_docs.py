@@ -13,6 +13,7 @@ the commands print must be what the block shows; `...` stands for anything withi
 ends with its line, or goes on after a backslash.
 """
 
+import concurrent.futures
 import contextlib
 import glob
 import os
@@ -95,13 +96,14 @@ class DocumentsTest(unittest.TestCase):
                     self.assertEqual(seen, expected, "$ " + command)
 
     def test_the_marked_blocks_print_what_they_show(self):
-        found = 0
-        for path in DOCUMENTS:
-            for daemons, text in BLOCK.findall(read(path)):
-                found += 1
+        # Each has its folder and daemons, and mostly waits: some at a time.
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            runs = [(path, text, pool.submit(self.run_block, daemons, text))
+                    for path in DOCUMENTS for daemons, text in BLOCK.findall(read(path))]
+            for path, text, run in runs:
                 with self.subTest(document=os.path.relpath(path, ROOT), block=text.split("\n")[0]):
-                    self.run_block(daemons, text)
-        self.assertGreater(found, 0)
+                    run.result()
+        self.assertGreater(len(runs), 0)
 
     def test_relative_links_lead_somewhere(self):
         for path in DOCUMENTS:

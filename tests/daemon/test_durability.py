@@ -259,7 +259,7 @@ class Failures(DataPathTest):
 
 class Disk(DataPathTest):
     def bounded_disk(self, sync, segment_bytes, items, rounds):
-        """100k messages pass one old message; the journal stays below twice the live bytes and two segments."""
+        """Tens of thousands of messages pass one old message; the journal stays below twice the live bytes and two segments."""
         with self.start("--segment-bytes=%d" % segment_bytes, "--sync=" + sync) as queue:
             self.put(queue, b"the old one")
             old, _ = self.lease(queue, "lease=12h")
@@ -284,7 +284,7 @@ class Disk(DataPathTest):
         self.assertLess(most, 2 * (items * 113 + 31) + 2 * segment_bytes)
 
     def test_the_disk_is_bounded_although_one_old_message_never_finishes(self):
-        self.bounded_disk("always", 64 * 1024, 100, 1000)
+        self.bounded_disk("always", 64 * 1024, 100, 300)  # 54 segments
 
     def test_the_disk_is_bounded_where_no_answer_waits_for_it(self):
         self.bounded_disk("none", 1 << 20, 500, 200)

@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "browser"))
 from chromium import Chromium  # noqa: E402
 
 LONG = True
+WAITS = True
 LIVE = "document.querySelector('#state').textContent === 'live'"
 AWAY = "document.querySelector('#state').textContent === 'away'"
 LISTENING = "document.querySelector('#tail_state').textContent.startsWith('listening')"

@@ -239,6 +239,7 @@ class DrainTest(unittest.TestCase):
                 while chunk := stream.read_chunk():  # ends by the last chunk, or fails
                     data += chunk
                 bodies.append(data)
+                stream.close()  # or the daemon waits two seconds for that
             messages = []
             while True:
                 opcode, payload = ws.read_message()
@@ -247,15 +248,13 @@ class DrainTest(unittest.TestCase):
                     ws.send(CLOSE, payload)
                     break
                 messages.append(payload)
+            ws.close()
             thread.join()
             self.assertEqual(daemon.wait(), 0)
-            ws.close()
             bodies.append(b"\n".join(messages))
             for data in bodies:
                 for number in (0, acknowledged[-1]):
                     self.assertIn(b"m%07d" % number, data)
-            for stream in streams:
-                stream.close()
 
 
 if __name__ == "__main__":

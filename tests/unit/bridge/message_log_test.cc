@@ -43,17 +43,17 @@ TEST_CASE("message log: a message that is empty or has a newline inside stands a
     const char* lines;
     bool cut_at_newlines;
   };
-  for (const auto& [first, count, lines, cut_at_newlines] :
+  for (const Expected& expected :
        {Expected{1000, 2, "a\nb\n", true}, Expected{1001, 1, "b\n", true},
         Expected{1002, 1, "\n", false}, Expected{1003, 1, "x\ny\n", false},
         Expected{1004, 2, "c\nd\n", true}, Expected{1006, 1, "\n\n", false},
         Expected{1007, 1, "e\n", true}}) {
-    CAPTURE(first);
-    const auto batch = log.Slice(first, 100);
-    CHECK(batch.first == first);
-    CHECK(batch.count == count);
-    CHECK(batch.lines == lines);
-    CHECK(batch.cut_at_newlines == cut_at_newlines);
+    CAPTURE(expected.first);
+    const auto batch = log.Slice(expected.first, 100);
+    CHECK(batch.first == expected.first);
+    CHECK(batch.count == expected.count);
+    CHECK(batch.lines == expected.lines);
+    CHECK(batch.cut_at_newlines == expected.cut_at_newlines);
   }
   CHECK(log.Slice(1000, 1).lines == "a\n");
 }

@@ -47,7 +47,9 @@ TEST_CASE("file name: fields are of the message, made safe") {
       {"{geo}", "none"},      {"{absent}", "none"},
       {"{z}", "%252F%2F"},
   };
-  for (const auto& [format, name] : cases) {
+  for (const auto& row : cases) {
+    const auto& format = row.first;
+    const auto& name = row.second;
     CAPTURE(format);
     CHECK(NameAt(format, kFriday, message) == name);
   }
@@ -84,7 +86,9 @@ TEST_CASE("file name: the folder that all files are below") {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"a", "."},        {"a/b", "a"}, {"/a", "/"},         {"a/%Y/b", "a"},
       {"a/b{c}/d", "a"}, {"%Y", "."},  {"/a/b/{n}", "/a/b"}};
-  for (const auto& [format, folder] : cases) {
+  for (const auto& row : cases) {
+    const auto& format = row.first;
+    const auto& folder = row.second;
     CAPTURE(format);
     CHECK(FileNameFormat::Parse(format, "")->fixed_folder() == folder);
   }

@@ -1,4 +1,4 @@
-// A million random steps on a log, compared with a model that keeps every byte for ever.
+// Random steps on a log, compared with a model that keeps every byte for ever.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -181,7 +181,7 @@ class Model {
   int skips_ = 0;
 };
 
-TEST_CASE("log: every reader sees exactly the published bytes in order, over a million steps") {
+TEST_CASE("log: every reader sees exactly the published bytes in order, at any step") {
   const char* const given = std::getenv("RIVULET_TEST_SEED");
   const std::uint32_t seed = given != nullptr
                                  ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10))
@@ -189,9 +189,9 @@ TEST_CASE("log: every reader sees exactly the published bytes in order, over a m
   MESSAGE("seed: " << seed);
   for (const Framing framing : {Framing::kLines, Framing::kMultipart}) {
     Model model(framing, seed);
-    for (int i = 0; i < Scaled(500'000); ++i) {
+    for (int i = 0; i < LongerIfAsked(50'000); ++i) {
       model.Step();
-      if (i % Scaled(50'000) == 0) model.CatchUp();
+      if (i % 5000 == 0) model.CatchUp();
     }
     model.CatchUp();
     CHECK(model.kicks_ > 0);

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/unit/scaled.h"
+
 namespace rivulet {
 namespace {
 
@@ -213,7 +215,7 @@ TEST_CASE("past: a model with everything in a list agrees, whatever is read, kep
     std::uint64_t sequence = 0;
     WallTime now = kStart;
     const auto lookup = [&](std::uint64_t offset) -> const Kept& { return all[offset - 5]; };
-    for (int step = 0; step < 40'000; ++step) {
+    for (int step = 0; step < LongerIfAsked(10'000); ++step) {
       const auto what = random() % 10;
       if (what < 4) {
         now += milliseconds(random() % 3 == 0 ? random() % 20 : 0);

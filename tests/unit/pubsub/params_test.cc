@@ -203,12 +203,14 @@ TEST_CASE("params: topics are parsed as a selection") {
 
 TEST_CASE("params: a publish is of lines, frames or a whole body") {
   using Format = PublishParams::Format;
-  for (const auto& [query, format] : {std::pair<const char*, Format>{"", Format::kLines},
-                                      {"?format=lines", Format::kLines},
-                                      {"?format=framed", Format::kFramed},
-                                      {"?whole=1", Format::kWhole},
-                                      {"?whole=0", Format::kLines},
-                                      {"?whole=1&format=lines", Format::kWhole}}) {
+  for (const auto& row : {std::pair<const char*, Format>{"", Format::kLines},
+                          {"?format=lines", Format::kLines},
+                          {"?format=framed", Format::kFramed},
+                          {"?whole=1", Format::kWhole},
+                          {"?whole=0", Format::kLines},
+                          {"?whole=1&format=lines", Format::kWhole}}) {
+    const auto& query = row.first;
+    const auto& format = row.second;
     CAPTURE(query);
     const auto params = Pub(std::string("POST /pub") + query);
     REQUIRE(params.ok());

@@ -33,9 +33,9 @@ std::string ReadOn(Replay* replay) {
   }
 }
 
-struct Case {
-  explicit Case(std::string_view selection, std::uint64_t until = kNever,
-                std::shared_ptr<Filter> filter = nullptr)
+struct ReplayCase {
+  explicit ReplayCase(std::string_view selection, std::uint64_t until = kNever,
+                      std::shared_ptr<Filter> filter = nullptr)
       : feed(topics.FeedOf(selection, std::move(filter))), end(until) {}
   // What a replay from there gives, to now.
   std::string Get(const ReplayStart& start) {
@@ -58,7 +58,7 @@ struct Case {
 };
 
 TEST_CASE("replay: begins at the earliest, at a position, at a time, or now") {
-  Case c("t1");
+  ReplayCase c("t1");
   for (const char* body : {"m0", "m1", "m2", "m3"}) c.topics.Publish("t1", body);
   CHECK(c.Get(kEarliest) == "m0\nm1\nm2\nm3\n");
   CHECK(c.position == 0);
@@ -76,7 +76,7 @@ TEST_CASE("replay: begins at the earliest, at a position, at a time, or now") {
 }
 
 TEST_CASE("replay: what was let go is told, and it goes on at the first message kept") {
-  Case c("t1");
+  ReplayCase c("t1");
   for (const char* body : {"m0", "m1", "m2", "m3"}) c.topics.Publish("t1", body);
   c.topics.past("t1").LetGo(3);
   CHECK(c.Get(From(1)) == "m3\n");
@@ -93,7 +93,7 @@ TEST_CASE("replay: what was let go is told, and it goes on at the first message 
 }
 
 TEST_CASE("replay: a position behind the end is of a topic that began anew: all that is kept") {
-  Case c("t1");
+  ReplayCase c("t1");
   c.topics.Publish("t1", "m0");
   c.topics.Publish("t1", "m1");
   CHECK(c.Get(From(3)) == "m0\nm1\n");
@@ -103,7 +103,7 @@ TEST_CASE("replay: a position behind the end is of a topic that began anew: all 
 }
 
 TEST_CASE("replay: ends before `until`, at once when that is not behind the start") {
-  Case c("t1", 2);
+  ReplayCase c("t1", 2);
   for (const char* body : {"m0", "m1", "m2"}) c.topics.Publish("t1", body);
   CHECK(c.Get(kEarliest) == "m0\nm1\n");
   CHECK(c.Get(From(2)).empty());
@@ -120,7 +120,7 @@ TEST_CASE("replay: ends before `until`, at once when that is not behind the star
 }
 
 TEST_CASE("replay: what is not revealed yet is not sent") {
-  Case c("t1");
+  ReplayCase c("t1");
   c.topics.Publish("t1", "m0");
   c.topics.Publish("t1", "m1", false);
   Replay replay(&c.topics.set, c.feed, Framing::kLines, kNever, &c.buffer);
@@ -133,7 +133,7 @@ TEST_CASE("replay: what is not revealed yet is not sent") {
 }
 
 TEST_CASE("replay: several topics come in the order of publishing, new ones too") {
-  Case c("t*");
+  ReplayCase c("t*");
   std::string expected;
   std::mt19937 random(4);
   for (int i = 0; i < 300; ++i) {
@@ -156,7 +156,7 @@ TEST_CASE("replay: several topics come in the order of publishing, new ones too"
 }
 
 TEST_CASE("replay: topics read in runs cost no more than two reads a change of topics") {
-  Case c("t1,t2");
+  ReplayCase c("t1,t2");
   for (int i = 0; i < 1000; ++i) c.topics.Publish(i / 100 % 2 == 0 ? "t1" : "t2", "m");
   Replay replay(&c.topics.set, c.feed, Framing::kLines, kNever, &c.buffer);
   REQUIRE(replay.Start(kEarliest).ok());
@@ -165,7 +165,7 @@ TEST_CASE("replay: topics read in runs cost no more than two reads a change of t
 }
 
 TEST_CASE("replay: of several topics a gap is told only where something may be missing") {
-  Case c("t1,t2");
+  ReplayCase c("t1,t2");
   c.topics.Publish("t1", "m0");
   c.topics.Publish("t2", "m1");
   c.topics.Publish("t1", "m2");
@@ -182,7 +182,7 @@ TEST_CASE("replay: of several topics a gap is told only where something may be m
 }
 
 TEST_CASE("replay: what falls off the past while it reads is a gap, told before it goes on") {
-  Case c("t1,t2");
+  ReplayCase c("t1,t2");
   for (int i = 0; i < 10; ++i) c.topics.Publish(i % 2 == 0 ? "t1" : "t2", "m" + std::to_string(i));
   Replay replay(&c.topics.set, c.feed, Framing::kLines, kNever, &c.buffer);
   REQUIRE(replay.Start(kEarliest).ok());
@@ -204,7 +204,7 @@ TEST_CASE("replay: what falls off the past while it reads is a gap, told before 
 }
 
 TEST_CASE("replay: a topic of which all was let go is passed over, and told") {
-  Case c("t1");
+  ReplayCase c("t1");
   c.topics.Publish("t1", "m0");
   Replay replay(&c.topics.set, c.feed, Framing::kLines, kNever, &c.buffer);
   REQUIRE(replay.Start(kEarliest).ok());
@@ -218,7 +218,7 @@ TEST_CASE("replay: a topic of which all was let go is passed over, and told") {
 }
 
 TEST_CASE("replay: promised bytes come although their messages were let go meanwhile") {
-  Case c("t1");
+  ReplayCase c("t1");
   std::string expected;
   for (int i = 0; i < 5000; ++i) {
     const std::string body = "message number " + std::to_string(i);
@@ -255,7 +255,7 @@ TEST_CASE("replay: promised bytes come although their messages were let go meanw
 }
 
 TEST_CASE("replay: a message larger than the buffer is sent in parts that say so") {
-  Case c("t1");
+  ReplayCase c("t1");
   const std::string large(150'000, 'm');
   c.topics.Publish("t1", "m0");
   c.topics.Publish("t1", large);
@@ -291,7 +291,7 @@ void TakeLarge(Replay* replay, const std::string& expected) {
 }
 
 TEST_CASE("replay: all who are at a large message share its bytes, until the last has sent it") {
-  Case c("t1");
+  ReplayCase c("t1");
   const std::string large(1'000'000, 'm');
   c.topics.Publish("t1", large);
   c.topics.Publish("t1", "m1");
@@ -318,7 +318,7 @@ TEST_CASE("replay: all who are at a large message share its bytes, until the las
 }
 
 TEST_CASE("replay: a large message is shared only where it looks the same") {
-  Case c("t1");
+  ReplayCase c("t1");
   const std::string large(100'000, 'm');
   c.topics.Publish("other", "m");
   c.topics.Publish("t1", large);
@@ -350,7 +350,7 @@ TEST_CASE("replay: a large message is shared only where it looks the same") {
 }
 
 TEST_CASE("replay: a message that the buffer holds, but not this gather, is sent in parts") {
-  Case c("t1");
+  ReplayCase c("t1");
   c.topics.Publish("t1", "message 0");
   c.topics.Publish("t1", "m");
   Replay replay(&c.topics.set, c.feed, Framing::kLines, kNever, &c.buffer);
@@ -366,7 +366,7 @@ TEST_CASE("replay: a message that the buffer holds, but not this gather, is sent
 }
 
 TEST_CASE("replay: a filter that keeps nothing is asked about a piece of the past at a time") {
-  Case c("t1", kNever, std::make_shared<test::NoX>());
+  ReplayCase c("t1", kNever, std::make_shared<test::NoX>());
   for (int i = 0; i < 30; ++i) c.topics.Publish("t1", std::string(100'000, 'x'));
   c.topics.Publish("t1", "m30");
   Replay replay(&c.topics.set, c.feed, Framing::kLines, kNever, &c.buffer);
@@ -383,7 +383,7 @@ TEST_CASE("replay: a filter that keeps nothing is asked about a piece of the pas
 }
 
 TEST_CASE("replay: what was read before the disk failed goes out first") {
-  Case c("t1,t2");
+  ReplayCase c("t1,t2");
   c.topics.Publish("t1", "m0");
   c.topics.Publish("t2", "m1");
   Replay replay(&c.topics.set, c.feed, Framing::kLines, kNever, &c.buffer);

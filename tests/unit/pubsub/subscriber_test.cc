@@ -30,7 +30,7 @@ SubscriberConfig Config(Framing framing, bool skips = false) {
   return config;
 }
 
-struct Case {
+struct SubscriberCase {
   void Publish(const std::string& body) { topics.Publish("t1", body); }
   void Deliver() { topics.set.Deliver(1000); }
   void PublishUntilKicked(Socket* socket, const std::string& body) {
@@ -52,7 +52,7 @@ std::string Notice(const Socket& socket) {
 }
 
 TEST_CASE("subscriber: the preamble comes first, then each message") {
-  Case c;
+  SubscriberCase c;
   Socket socket(&c.topics.set, c.feed, Config(Framing::kLines));
   c.Publish("early");
   socket.Wake();
@@ -65,7 +65,7 @@ TEST_CASE("subscriber: the preamble comes first, then each message") {
 }
 
 TEST_CASE("subscriber: a socket that takes a byte at a time gets the same bytes") {
-  Case c;
+  SubscriberCase c;
   c.Publish("hello");
   for (const bool past : {false, true}) {
     Socket socket(&c.topics.set, c.feed, Config(Framing::kMultipart),
@@ -86,7 +86,7 @@ TEST_CASE("subscriber: a socket that takes a byte at a time gets the same bytes"
 }
 
 TEST_CASE("subscriber: one kicked between messages is told why and ended") {
-  Case c;
+  SubscriberCase c;
   Socket socket(&c.topics.set, c.feed, Config(Framing::kLines));
   socket.Wake();
   socket.room = 0;
@@ -102,7 +102,7 @@ TEST_CASE("subscriber: one kicked between messages is told why and ended") {
 }
 
 TEST_CASE("subscriber: one kicked within a message gets the rest of it, then the notice") {
-  Case c;
+  SubscriberCase c;
   Socket socket(&c.topics.set, c.feed, Config(Framing::kLines));
   socket.Wake();
   socket.room = 100'000;
@@ -118,7 +118,7 @@ TEST_CASE("subscriber: one kicked within a message gets the rest of it, then the
 }
 
 TEST_CASE("subscriber: one kicked before it took the preamble still gets a well-formed stream") {
-  Case c;
+  SubscriberCase c;
   Socket socket(&c.topics.set, c.feed, Config(Framing::kLines));
   socket.room = 1;
   socket.Wake();
@@ -131,7 +131,7 @@ TEST_CASE("subscriber: one kicked before it took the preamble still gets a well-
 TEST_CASE("subscriber: one that skips is told what it missed, and goes on at now") {
   for (const Framing framing :
        {Framing::kLines, Framing::kFramedAt, Framing::kSse, Framing::kWebSocketAt}) {
-    Case c;
+    SubscriberCase c;
     Socket socket(&c.topics.set, c.feed, Config(framing, true));
     socket.Wake();
     socket.room = 10;
@@ -166,7 +166,7 @@ TEST_CASE("subscriber: one that skips is told what it missed, and goes on at now
 }
 
 TEST_CASE("subscriber: the past comes first, then what is published, none missed and none twice") {
-  Case c;
+  SubscriberCase c;
   c.Publish("m0");
   c.Publish("m1");
   Socket socket(&c.topics.set, c.feed, Config(Framing::kLinesAt), kEarliest);
@@ -183,7 +183,7 @@ TEST_CASE("subscriber: the past comes first, then what is published, none missed
 }
 
 TEST_CASE("subscriber: a gap at the beginning is told in the stream to browsers alone") {
-  Case c;
+  SubscriberCase c;
   for (const char* body : {"m0", "m1", "m2"}) c.Publish(body);
   c.topics.past("t1").LetGo(2);
   const ReplayStart from{.kind = Kind::kPosition, .position = 0};
@@ -204,7 +204,7 @@ TEST_CASE("subscriber: a gap at the beginning is told in the stream to browsers 
 
 TEST_CASE("subscriber: `until` ends the stream after the message before it, past or live") {
   for (const Framing framing : {Framing::kLines, Framing::kSse, Framing::kWebSocket}) {
-    Case c;
+    SubscriberCase c;
     c.Publish("m0");
     SubscriberConfig config = Config(framing);
     config.until = 2;
@@ -230,7 +230,7 @@ TEST_CASE("subscriber: `until` ends the stream after the message before it, past
 }
 
 TEST_CASE("subscriber: a drain sends what is unread, then ends") {
-  Case c;
+  SubscriberCase c;
   Socket socket(&c.topics.set, c.feed, Config(Framing::kWebSocket));
   socket.room = 3;
   c.Publish("one");
@@ -247,7 +247,7 @@ TEST_CASE("subscriber: a drain sends what is unread, then ends") {
 }
 
 TEST_CASE("subscriber: a drain ends one that reads the past at the next message") {
-  Case c;
+  SubscriberCase c;
   const std::string large(200'000, 'm');
   c.Publish(large);
   c.Publish("m1");
@@ -262,7 +262,7 @@ TEST_CASE("subscriber: a drain ends one that reads the past at the next message"
 
 TEST_CASE("subscriber: one that falls off the past while it reads is kicked, or skips") {
   for (const bool skips : {false, true}) {
-    Case c;
+    SubscriberCase c;
     const std::string body(10'000, 'm');
     for (int i = 0; i < 20; ++i) c.Publish(body);
     Socket socket(&c.topics.set, c.feed, Config(Framing::kLines, skips), kEarliest);
@@ -290,7 +290,7 @@ TEST_CASE("subscriber: one that falls off the past while it reads is kicked, or 
 
 TEST_CASE("subscriber: one whose past cannot be read is cut, a WebSocket told") {
   for (const Framing framing : {Framing::kLines, Framing::kWebSocket}) {
-    Case c;
+    SubscriberCase c;
     c.Publish("m0");
     Socket socket(&c.topics.set, c.feed, Config(framing), kEarliest);
     c.topics.past("t1").failing = true;
@@ -304,7 +304,7 @@ TEST_CASE("subscriber: one whose past cannot be read is cut, a WebSocket told") 
 }
 
 TEST_CASE("subscriber: the parts of a large message say that they end inside it") {
-  Case c;
+  SubscriberCase c;
   const std::string large(2 * kMaxGatherBytes, 'm');
   c.Publish(large);
   for (const bool past : {false, true}) {
@@ -319,7 +319,7 @@ TEST_CASE("subscriber: the parts of a large message say that they end inside it"
 }
 
 TEST_CASE("subscriber: whole messages that fill a gathering do not split one") {
-  Case c;
+  SubscriberCase c;
   const std::string half(kMaxGatherBytes / 2 - 1, 'm');
   c.Publish(half);
   c.Publish(half);
@@ -341,7 +341,7 @@ void AwaitHeartbeat(Socket* socket, std::size_t bytes) {
 }
 
 TEST_CASE("subscriber: heartbeats stand between messages, one after a time of silence") {
-  Case c;
+  SubscriberCase c;
   SubscriberConfig config = Config(Framing::kLines);
   config.heartbeat = std::chrono::milliseconds(1);
   Socket socket(&c.topics.set, c.feed, config);

@@ -268,16 +268,16 @@ class Model {
   std::vector<std::unique_ptr<Reader>> readers_;
 };
 
-TEST_CASE("topics: every subscriber gets what its selection and filter say, over 300,000 steps") {
+TEST_CASE("topics: every subscriber gets what its selection and filter say, at any step") {
   const char* const given = std::getenv("RIVULET_TEST_SEED");
   const std::uint32_t seed = given != nullptr
                                  ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10))
                                  : std::random_device()();
   MESSAGE("seed: " << seed);
   Model model(seed);
-  for (int i = 0; i < Scaled(300'000); ++i) {
+  for (int i = 0; i < LongerIfAsked(30'000); ++i) {
     model.Step();
-    if (i % Scaled(5000) == 0) model.CatchUp();
+    if (i % 500 == 0) model.CatchUp();
   }
   model.CatchUp();
   model.LeaveAll();
