@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "algorithms/siphash.h"
 #include "base/frames.h"
 
 namespace rivulet {
@@ -110,6 +111,12 @@ std::optional<ReceiptParts> ReadReceipt(std::string_view receipt) {
     return std::nullopt;
   }
   return parts;
+}
+
+std::uint64_t IncarnationOf(std::uint64_t incarnation, std::string_view queuename) {
+  if (incarnation == 0 || queuename == "default") return incarnation;
+  const std::uint64_t own = incarnation ^ SipHash<2, 4>(queuename, 0, 0);
+  return own != 0 ? own : 1;
 }
 
 std::uint64_t ReadIncarnation(std::string_view message_ids, std::uint32_t epoch) {

@@ -44,6 +44,9 @@ std::optional<ReceiptParts> ReadReceipt(std::string_view receipt);
 /// Batch::incarnation of a queue: from its X-Message-Ids ("lasting", or "of EPOCH"), or where it
 /// sends none from the epoch of its receipts.
 std::uint64_t ReadIncarnation(std::string_view message_ids, std::uint32_t epoch);
+/// The same, of one of its queues: each has numbers of its own. That of the default queue is the
+/// queue's.
+std::uint64_t IncarnationOf(std::uint64_t incarnation, std::string_view queuename);
 
 /// A receipt that no longer holds, and why: "gone", "dead", "stale" as /finish with missed=why
 /// tells it; empty where it was not told.

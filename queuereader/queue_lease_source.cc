@@ -143,7 +143,7 @@ bool QueueLeaseSource::Deliver(const ClientResponse& response) {
     const std::string_view receipt =
         std::string_view(answer_).substr(first.receipt_offset, first.receipt_size);
     const std::uint32_t epoch = ReadReceipt(receipt)->epoch;
-    batch.incarnation = ReadIncarnation(message_ids, epoch);
+    batch.incarnation = IncarnationOf(ReadIncarnation(message_ids, epoch), config_.queuename);
     if (epochs_[asked_].value_or(epoch) != epoch) events_.doubted(origin);
     epochs_[asked_] = epoch;
   } else if (message_ids.empty() && response.code == 200 &&

@@ -20,9 +20,7 @@
 // to, as any client reads and writes it (ZINCRBY graph:a 1 b); rivulet-graph(1) does. In batches of
 // 500 messages, one round trip for all; each message behind Once(), whose scope is the task's name
 // and all arguments that say what a message does: readers that share the counting of one queue are
-// told the same ones. Message::id() has the identity of the simplequeue's data path and a number,
-// which is of its queue alone: tasks that read different queues of one simplequeue into one graph
-// need different name=.
+// told the same ones.
 //
 // Views: `svg`, a picture of the strongest 30 edges; `dot` and `graph`, graphviz and NetworkX's
 // node-link JSON of the strongest 10,000, the latter with PageRank. Of a decaying graph weights are

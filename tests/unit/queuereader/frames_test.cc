@@ -127,6 +127,12 @@ TEST_CASE("frames: the incarnation is nought where numbers last, and else never"
   CHECK(ReadIncarnation("of 00000000", 7) == 0x1'0000'0000);
   CHECK(ReadIncarnation("of 9f02c1ab", 7) == 0x1'9f02'c1ab);
   CHECK(ReadIncarnation("", 0x9f02c1ab) == 0x1'9f02'c1ab);
+  // Queues of one server count for themselves.
+  CHECK(rivulet::IncarnationOf(7, "default") == 7);
+  CHECK(rivulet::IncarnationOf(7, "clicks") != 7);
+  CHECK(rivulet::IncarnationOf(7, "clicks") == rivulet::IncarnationOf(7, "clicks"));
+  CHECK(rivulet::IncarnationOf(7, "clicks") != rivulet::IncarnationOf(7, "views"));
+  CHECK(rivulet::IncarnationOf(0, "clicks") == 0);
   CHECK(ReadIncarnation("something new", 0) != 0);
   CHECK(ReadReceipt("1-42-7-9f02c1ab")->epoch == 0x9f02c1ab);
 }
