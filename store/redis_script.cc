@@ -202,35 +202,56 @@ local function check_sum(k, member, by)
   if score and not finite(score + by) then refuse('range', '') end
 end
 
-local function moments(k, i)
-  local nb = tonumber(ARGV[i])
-  if nb == 0 then return 1 end
+-- Merged in this batch and not written yet, by key: n, mean, m2, m3, m4, min, max. Where nothing can
+-- be refused any more, a batch writes each key's once.
+local unwritten = {}
+local function write_moments(k)
+  local m = unwritten[k]
+  unwritten[k] = nil
+  call('HSET', k, 'n', format('%.0f', m[1]), 'mean', text_of(m[2]), 'm2', text_of(m[3]),
+    'm3', text_of(m[4]), 'm4', text_of(m[5]), 'min', text_of(m[6]), 'max', text_of(m[7]))
+end
+
+-- Nothing where there are none; with the count's text, for it may be more than a number holds.
+local function read_moments(k)
   local h = call('HMGET', k, 'n', 'mean', 'm2', 'm3', 'm4', 'min', 'max')
-  local na = h[1] and find(h[1], '^%d+$') and tonumber(h[1])
-  if h[1] and not na then refuse('moments', h[1]) end
-  if not na or na == 0 then
-    call('HSET', k, 'n', ARGV[i], 'mean', ARGV[i + 1], 'm2', ARGV[i + 2], 'm3', ARGV[i + 3],
-      'm4', ARGV[i + 4], 'min', ARGV[i + 5], 'max', ARGV[i + 6])
+  if h[1] and not find(h[1], '^%d+$') then refuse('moments', h[1]) end
+  local m = {tonumber(h[1] or 0)}
+  if m[1] == 0 then return nil end
+  for j = 2, 7 do
+    m[j] = h[j] and tonumber(h[j]) or refuse('moments', h[j] or '')
+  end
+  return m, h[1]
+end
+
+local function merge(m, b)
+  local na, nb, n, d = m[1], b[1], m[1] + b[1], b[2] - m[2]
+  local d2 = d * d
+  m[5] = m[5] + (b[5] + d2 * d2 * na * nb * (na * na - na * nb + nb * nb) / (n * n * n) +
+    6 * d2 * (na * na * b[3] + nb * nb * m[3]) / (n * n) + 4 * d * (na * b[4] - nb * m[4]) / n)
+  m[4] = m[4] + (b[4] + d2 * d * na * nb * (na - nb) / (n * n) + 3 * d * (na * b[3] - nb * m[3]) / n)
+  m[3] = m[3] + (b[3] + d2 * na * nb / n)
+  m[1], m[2] = n, m[2] + d * nb / n
+  if b[6] < m[6] then m[6] = b[6] end
+  if b[7] > m[7] then m[7] = b[7] end
+end
+
+local function moments(k, i)
+  local b = {}
+  for j = 1, 7 do b[j] = tonumber(ARGV[i + j - 1]) end
+  if b[1] == 0 then return 1 end
+  if not careful then
+    local m = unwritten[k] or read_moments(k)
+    if m then merge(m, b) else m = b end
+    unwritten[k] = m
     return 1
   end
-  for j = 2, 7 do
-    if not h[j] or not tonumber(h[j]) then refuse('moments', h[j] or '') end
-  end
-  local mean, m2, m3, m4 = tonumber(h[2]), tonumber(h[3]), tonumber(h[4]), tonumber(h[5])
-  local m2b, m3b, m4b = tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
-  local n, d = na + nb, tonumber(ARGV[i + 1]) - mean
-  local d2 = d * d
-  m4 = m4 + (m4b + d2 * d2 * na * nb * (na * na - na * nb + nb * nb) / (n * n * n) +
-    6 * d2 * (na * na * m2b + nb * nb * m2) / (n * n) + 4 * d * (na * m3b - nb * m3) / n)
-  m3 = m3 + (m3b + d2 * d * na * nb * (na - nb) / (n * n) + 3 * d * (na * m2b - nb * m2) / n)
-  m2 = m2 + (m2b + d2 * na * nb / n)
-  mean = mean + d * nb / n
-  local low, high = ARGV[i + 5], ARGV[i + 6]
-  if tonumber(h[6]) < tonumber(low) then low = h[6] end
-  if tonumber(h[7]) > tonumber(high) then high = h[7] end
-  if type(try('HINCRBY', k, 'n', ARGV[i])) == 'table' then refuse('overflow', h[1]) end
-  call('HSET', k, 'mean', text_of(mean), 'm2', text_of(m2), 'm3', text_of(m3), 'm4', text_of(m4),
-    'min', low, 'max', high)
+  local m, count_of = read_moments(k)
+  if m then merge(m, b) else m = b end
+  if not count_of then call('HDEL', k, 'n') end
+  if type(try('HINCRBY', k, 'n', ARGV[i])) == 'table' then refuse('overflow', count_of) end
+  call('HSET', k, 'mean', text_of(m[2]), 'm2', text_of(m[3]), 'm3', text_of(m[4]),
+    'm4', text_of(m[5]), 'min', text_of(m[6]), 'max', text_of(m[7]))
   return 1
 end
 
@@ -392,10 +413,12 @@ local function run(before)
     else
       local k = KEYS[ARGV[i + 1] + 0]
       if before then before(op, k, i + 2) end
+      if unwritten[k] and op ~= 'moments' then write_moments(k) end
       out[n] = act(op, k, i + 2)
     end
     i = i + 2 + width[op]
   end
+  for k in pairs(unwritten) do write_moments(k) end
 end
 
 if mode == 'p' then

@@ -20,7 +20,7 @@ _rivulet() {
     --sync | --spool-sync) mapfile -t COMPREPLY < <(compgen -W 'always none 100ms' -- "$current") ;;
     --spool-full) mapfile -t COMPREPLY < <(compgen -W 'wait drop-oldest' -- "$current") ;;
     --summary-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current") ;;
-    --store) mapfile -t COMPREPLY < <(compgen -W 'memory:' -- "$current") ;;
+    --store) mapfile -t COMPREPLY < <(compgen -W 'memory: file: redis:// redis+unix://' -- "$current") ;;
     --compress) mapfile -t COMPREPLY < <(compgen -W 'none gzip zstd' -- "$current") ;;
     --by) mapfile -t COMPREPLY < <(compgen -W 'edges in out pagerank hops likelihood' -- "$current") ;;
     --format) mapfile -t COMPREPLY < <(compgen -W 'dot graphml json svg' -- "$current") ;;

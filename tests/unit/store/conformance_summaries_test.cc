@@ -231,10 +231,48 @@ void TestDistinct(Store& store) {
   CheckRefused(store, "d", [](auto& b) { b.Increment("d", 1); });
 }
 
+// A store may write what it has merged once a batch: no other command may notice.
+void TestMomentsAmongOthers(Store& store) {
+  const auto moments_of = [](double x) {
+    Moments moments;
+    moments.Update(x);
+    return moments.Save();
+  };
+  StoreBatch batch(StoreBatch::Mode::kAtomic);
+  batch.MergeMoments("a", moments_of(1));
+  batch.MergeMoments("b", moments_of(100));
+  batch.MergeMoments("a", moments_of(4));
+  batch.HashGet("a", "n");
+  batch.HashGet("a", "max");
+  batch.MergeMoments("a", moments_of(-7));
+  batch.HashSize("a");
+  batch.HashGet("b", "mean");
+  auto replies = RunAll(store, batch);
+  CHECK(replies[3].text == "2");
+  CHECK(std::stod(replies[4].text) == 4);
+  CHECK(replies[6].whole == 7);
+  CHECK(std::stod(replies[7].text) == 100);
+  CHECK(FieldsAt(store, "a")["n"] == "3");
+  batch.Clear();
+  batch.MergeMoments("a", moments_of(2));
+  batch.Delete("a");
+  batch.MergeMoments("a", moments_of(5));
+  batch.MergeMoments("a", moments_of(6));
+  replies = RunAll(store, batch);
+  CHECK(replies[1].whole == 1);
+  auto fields = FieldsAt(store, "a");
+  CHECK(fields["n"] == "2");
+  CHECK(std::stod(fields["mean"]) == 5.5);
+  CHECK(std::stod(fields["m2"]) == 0.5);
+  CHECK(std::stod(fields["min"]) == 5);
+  CHECK(FieldsAt(store, "b")["n"] == "1");
+}
+
 }  // namespace
 
 void TestStoreSummaries(Store& store) {
   TestDistinct(store);
+  TestMomentsAmongOthers(store);
   std::mt19937 random(3);
   std::normal_distribution<double> normal(1000, 3);
   Moments all;
