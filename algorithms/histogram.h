@@ -184,7 +184,7 @@ class Histogram {
     if (!loaded || (scale != nullptr && !(*loaded == *scale))) return std::nullopt;
     const std::uint64_t max_integers = reader.Uint64();
     if (max_integers < 1 || max_integers > kMaxIntegers) return std::nullopt;
-    Histogram histogram(scale != nullptr ? *scale : std::move(*loaded), max_integers);
+    Histogram histogram(scale != nullptr ? *scale : *loaded, max_integers);
     histogram.ignored_ = reader.Uint64();
     for (std::uint64_t& count : histogram.counts_) {
       count = reader.Uint64();
@@ -252,7 +252,7 @@ class Histogram {
       if (low != integers.low() || high != integers.high() || division != 0) return std::nullopt;
       return integers;
     }
-    const auto most = static_cast<double>(bytes / 8);
+    const auto most = static_cast<double>(bytes) / 8;
     std::optional<HistogramScale> scale;
     if (kind == static_cast<std::uint64_t>(HistogramScale::Kind::kFixed)) {
       if (static_cast<double>(division) > most) return std::nullopt;

@@ -103,7 +103,7 @@ Result<std::string> Answer(const Graph& graph, const GraphToolOptions& options) 
   const std::string& by = options.by;
   if (options.command == "top") {
     const bool edges = by.empty() || by == "edges";
-    const std::string_view what = edges ? "edges" : by;
+    const std::string_view what = edges ? std::string_view("edges") : std::string_view(by);
     if (!options.undirected) return TopReport(graph, what, options.top, options.json);
     return TopReport(edges ? graph.Part(UndirectedEdges(graph)) : BothDirections(graph), what,
                      options.top, options.json);

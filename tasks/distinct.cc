@@ -112,6 +112,7 @@ class DistinctForm final : public StatisticForm {
   std::optional<std::string> PictureOfKeys(
       const std::string& title, const std::vector<KeyedStatistic>& states) const override {
     std::vector<Bar> bars;
+    bars.reserve(states.size());
     for (const auto& [key, statistic] : states) bars.push_back({ShownKey(key), Of(*statistic)});
     return BarChartSvg(title, bars);
   }

@@ -87,6 +87,7 @@ class EwmaForm final : public StatisticForm {
   std::optional<std::string> PictureOfKeys(
       const std::string& title, const std::vector<KeyedStatistic>& states) const override {
     std::vector<Bar> bars;
+    bars.reserve(states.size());
     for (const auto& [key, statistic] : states) {
       bars.push_back({ShownKey(key), static_cast<const EwmaStatistic&>(*statistic).ewma().mean()});
     }

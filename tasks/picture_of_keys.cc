@@ -24,12 +24,14 @@ std::string Note(const std::string& title, const std::string& text) {
 std::string SmallMultiples(const StatisticForm& form, const std::string& title,
                            const std::vector<KeyedStatistic>& states) {
   const std::size_t count = std::min(kSmall, states.size());
-  const auto rows = static_cast<double>((count + kColumns - 1) / kColumns);
-  SvgPicture picture(title, kWidth, SvgPicture::kTop + rows * (kSmallHeight + kCaption) + 10);
+  const std::size_t rows = (count + kColumns - 1) / kColumns;
+  SvgPicture picture(title, kWidth,
+                     SvgPicture::kTop + static_cast<double>(rows) * (kSmallHeight + kCaption) + 10);
   for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t row = i / kColumns;
     const SvgBox box{
         static_cast<double>(i % kColumns) * kSmallWidth,
-        SvgPicture::kTop + static_cast<double>(i / kColumns) * (kSmallHeight + kCaption) + kCaption,
+        SvgPicture::kTop + static_cast<double>(row) * (kSmallHeight + kCaption) + kCaption,
         kSmallWidth, kSmallHeight};
     picture.Text(box.left + 10, box.top - 5, ShownKey(states[i].key), {.characters = 28});
     form.Plot(picture, box, *states[i].statistic);

@@ -137,6 +137,7 @@ class RateForm final : public StatisticForm {
   std::optional<std::string> PictureOfKeys(
       const std::string& title, const std::vector<KeyedStatistic>& states) const override {
     std::vector<Bar> bars;
+    bars.reserve(states.size());
     for (const auto& [key, statistic] : states) bars.push_back({ShownKey(key), Of(*statistic)});
     return BarChartSvg(title, bars);
   }

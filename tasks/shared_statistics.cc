@@ -115,7 +115,7 @@ Status SharedStatistics::AgreeOnForm() {
     StoreBatch batch(StoreBatch::Mode::kAtomic);
     batch.RequireAbsent(form_key_);
     batch.HashSet(form_key_, "form", form_text_);
-    const Status status = store_->Run(batch).status();
+    Status status = store_->Run(batch).status();
     if (status.code() != StatusCode::kConflict) return status;
     return AgreeOnForm();  // somebody else was quicker
   }

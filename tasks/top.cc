@@ -133,21 +133,21 @@ class TopForm final : public StatisticForm {
 };
 
 void TopForm::Plot(SvgPicture& picture, const SvgBox& box, const Statistic& statistic) const {
-  constexpr double kRow = 17;
+  constexpr double kLine = 17;
   constexpr double kLabel = 92;
   const auto items = dynamic_cast<const Ranked&>(statistic).Top();
   const double greatest = items.empty() ? 1 : static_cast<double>(items.front().count);
   double y = box.top;
   for (const TopK::Item& item : items) {
-    if (y + kRow > box.bottom()) break;
+    if (y + kLine > box.bottom()) break;
     picture.Text(box.left + kLabel, y + 12, item.value,
                  {.anchor = SvgAnchor::kEnd, .size = 11, .characters = 13});
     const double width = static_cast<double>(item.count) / greatest * (box.width - kLabel - 70);
-    picture.Rect({box.left + kLabel + 6, y + 2, width, kRow - 5}, SvgPicture::kBlue);
+    picture.Rect({box.left + kLabel + 6, y + 2, width, kLine - 5}, SvgPicture::kBlue);
     picture.Text(box.left + kLabel + 10 + width, y + 12,
                  ShortNumber(static_cast<double>(item.count)),
                  {.size = 11, .fill = SvgPicture::kPale});
-    y += kRow;
+    y += kLine;
   }
 }
 
