@@ -41,7 +41,7 @@ CXXFLAGS_tsan := -O1 -g1 -Wno-maybe-uninitialized -fsanitize=thread
 CXXFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 # Tests are compiled more often than they run.
 TEST_OBJS := $(BUILD)/obj/tests/%.o $(BUILD)/joined/tests/%.o
-$(TEST_OBJS): CXXFLAGS_release := -O0 -g1
+$(TEST_OBJS): CXXFLAGS_release := -O0 -g0
 $(TEST_OBJS): CXXFLAGS_asan := $(subst -O1,-O0,$(CXXFLAGS_asan))
 CXXFLAGS_ALL = -std=c++20 -fPIC -pthread $(WARNINGS) $(CXXFLAGS_$(FLAVOUR)) $(CXXFLAGS)
 LDFLAGS_asan := -fsanitize=address,undefined
@@ -164,7 +164,7 @@ deps-test:
 .PHONY: examples example-readers
 examples: $(EXAMPLES)  ## build the examples into build/release/examples
 # Those that tests run under a sanitizer.
-example-readers: $(filter-out $(BUILD)/examples/clicks/%,$(EXAMPLES))
+example-readers: $(filter-out $(BUILD)/examples/clicks/% $(BUILD)/examples/store/%,$(EXAMPLES))
 
 # memory, or redis: a server of its own.
 STORE ?= memory

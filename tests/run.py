@@ -1,6 +1,6 @@
 """The one runner behind `make test`: unit tests of each flavour, daemon tests, documents.
 
-    tests/run.py --bin=build/bin --build=build/release [--flavours=asan,tsan] [--jobs=2] [FILTER...]
+    tests/run.py --bin=build/bin --build=build/release [--flavours=asan,tsan] [--jobs=3] [FILTER...]
 
 Builds are made by make. A FILTER keeps the parts whose name holds it (`unit`, `test_cli`, ...).
 Progress is a line a part; a failure is printed whole. The last line is the sum of all test cases:
@@ -276,7 +276,7 @@ def main():
     parser.add_argument("--bin", default="build/bin")
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--flavours", default="asan,tsan")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=3)  # on two cores: daemon tests wait more than they work
     parser.add_argument("--verbose", action="store_true", help="print what passing parts print, too")
     parser.add_argument("--file", help="run one file of cases in this process (used by itself)")
     parser.add_argument("filters", nargs="*")

@@ -112,9 +112,9 @@ TEST_CASE("shared statistics: many readers' updates are those of one that keeps 
          {"count", "skipped", "keys", "other_keys", "underflow", "overflow", "distinct"}) {
       CHECK_MESSAGE(alone.counts[name] == together.counts[name], name);
     }
-    for (const auto& [name, value] : together.numbers) {
-      if (name != "standard_error")
-        CHECK_MESSAGE(value == doctest::Approx(alone.numbers[name]), name);
+    for (const auto& seen : together.numbers) {
+      if (seen.first == "standard_error") continue;
+      CHECK_MESSAGE(seen.second == doctest::Approx(alone.numbers[seen.first]), seen.first);
     }
     REQUIRE(together.rows.size() == alone.rows.size());
     for (const auto& row : together.rows) {
