@@ -97,7 +97,9 @@ int OwnAnswers(const Talk& talk) {
 }  // namespace
 
 TEST_CASE("redis client: a pipeline cut behind any reply, or within it, never shifts by one") {
-  for (int cut = 0; cut <= kPipeline; ++cut) {
+  // Behind the last one nothing is lost, and whether the end is seen before the next command is
+  // luck.
+  for (int cut = 0; cut < kPipeline; ++cut) {
     for (const std::string part : {"", "$", "$2\r\n6", "$2\r\n63\r"}) {
       if (!part.empty() && cut % 8 != 0) continue;
       CAPTURE(cut);
