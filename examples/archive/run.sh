@@ -115,7 +115,9 @@ done
 [ "$(cat "$work/player.status")" = 0 ] || fail "not all was published"
 
 # The archive is whole when it has as many lines as pubsub has messages; then it is completed.
-past >"$work/published" || fail "pubsub does not answer"
+# It may have been killed last, and is just starting again.
+ask_past() { past >"$work/published" 2>"$work/past.err"; }
+until_so 20 "pubsub did not answer" ask_past
 published=$(wc -l <"$work/published")
 # Frames one after the other are one stream, from whichever file.
 lines() { find "$archive" -name '*.zst*' -exec cat {} + | zstd -dqc | wc -l; }
