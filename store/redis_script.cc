@@ -11,6 +11,8 @@ namespace rivulet {
 // touch before anything is written. Where it is not sure (a text that is set and then counted on, a
 // kind that is wrong but perhaps skipped), commands run on with every key copied before its first
 // change, and the copies come back when one is refused.
+//
+// Beyond 400 lines because it is one script: Redis caches it by its hash and runs it as one.
 const std::string_view kRedisScript = R"lua(
 local KEYS, ARGV = KEYS, ARGV
 local call, try = redis.call, redis.pcall
