@@ -69,6 +69,9 @@ Status MemoryCommands::Do(const StoreCommand& command, StoreReply* reply) {
     }
     case StoreOp::kAdmit:
       return Admit(command, reply);
+    case StoreOp::kHashHas:
+    case StoreOp::kHashHolds:
+      return AskField(command, reply);
     case StoreOp::kRequireText:
     case StoreOp::kRequireAbsent:
     case StoreOp::kRequireHash:
@@ -260,6 +263,15 @@ Status MemoryCommands::DoHash(const StoreCommand& command, StoreReply* reply) {
     default:
       return ChangeNumber(command, reply);
   }
+}
+
+Status MemoryCommands::AskField(const StoreCommand& command, StoreReply* reply) {
+  const auto found = FindField(command.key, command.field);
+  if (!found.ok()) return found.status();
+  const bool has = found->text != nullptr;
+  const bool any_text = command.op == StoreOp::kHashHas;
+  AnswerWhole(reply, std::int64_t{has && (any_text || found->text->Equals(command.value))});
+  return {};
 }
 
 Result<std::int64_t> MemoryCommands::IncrementField(std::string_view key, std::string_view field,

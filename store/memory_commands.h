@@ -65,6 +65,7 @@ class MemoryCommands {
   Status ChangeNumber(const StoreCommand& command, StoreReply* reply);
   Status DeleteField(const StoreCommand& command);
   Status ReadHash(const StoreCommand& command, StoreReply* reply);
+  Status AskField(const StoreCommand& command, StoreReply* reply);
 
   // memory_commands_sets.cc
   Status DoSorted(const StoreCommand& command, StoreReply* reply);

@@ -108,8 +108,7 @@ Result<std::vector<StoreReply>> MemoryStore::RunAtomic(const StoreBatch& batch) 
       continue;
     }
     if (Status status = commands_->Do(command, &reply); !status.ok()) return refuse(status);
-    const bool gate = command.op == StoreOp::kOnce || command.op == StoreOp::kAdmit;
-    if (gate && reply.whole == 0) skipping = true;
+    if (IsGate(command.op) && reply.whole == 0) skipping = true;
   }
   commands_->undo().Close();
   Count(replies.size(), 0);

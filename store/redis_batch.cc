@@ -75,6 +75,8 @@ bool TakeAnswer(StoreOp op, RedisReply* from, StoreReply* to) {
     case StoreOp::kDistinctCount:
     case StoreOp::kOnce:
     case StoreOp::kAdmit:
+    case StoreOp::kHashHas:
+    case StoreOp::kHashHolds:
       to->kind = Kind::kWhole;
       return TakeWhole(*from, &to->whole);
     case StoreOp::kSortedScore:
@@ -130,16 +132,17 @@ void RedisBatch::AddAtomic() {
 
 bool RedisBatch::AtomicIsRepeatable() const {
   bool guarded = false;
-  bool requires_something = false;
+  bool depends = false;  // on what is held, which the batch itself may change
   bool changes = false;
   bool repeatable = true;
   for (const StoreCommand& command : commands_) {
     if (command.op == StoreOp::kOnce) guarded = !command.field.empty();
-    requires_something |= IsRequirement(command.op);
+    depends |= IsRequirement(command.op);
+    depends |= !guarded && (command.op == StoreOp::kHashHas || command.op == StoreOp::kHashHolds);
     changes |= !OnlyReads(command.op);
     repeatable &= guarded || IsRepeatableStoreOp(command.op);
   }
-  return repeatable && !(requires_something && changes);
+  return repeatable && !(depends && changes);
 }
 
 void RedisBatch::AddPipelined() {

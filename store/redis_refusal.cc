@@ -22,6 +22,7 @@ std::string KindName(std::string_view redis_type) {
 std::string_view NeededKind(StoreOp op) {
   const auto number = static_cast<std::uint32_t>(op);
   if (op == StoreOp::kMergeMoments || op == StoreOp::kRequireHash) return "hash";
+  if (op == StoreOp::kHashHas || op == StoreOp::kHashHolds) return "hash";
   if (op == StoreOp::kAdmit) return "zset";
   return number >= 20 && number < 30 ? "zset" : number >= 10 && number < 20 ? "hash" : "string";
 }

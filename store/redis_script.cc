@@ -25,12 +25,13 @@ local HUGE = 1e290  -- a sum with less cannot leave a number's range
 local width = {once = 2, onceid = 2, always = 0, admit = 2, zadd = 2, hincr = 2, hadd = 2, hmin = 2,
   hmax = 2, hset = 2, moments = 7, zset = 2, zwithin = 3, zdecay = 5, zrem = 1, padd = 1,
   incr = 1, set = 1, del = 0, expire = 1, hdel = 1, get = 0, hget = 1, hall = 0, hsize = 0,
-  zscore = 1, ztop = 1, zsize = 0, pcount = 0, reqtext = 1, reqabsent = 0, reqhash = 2}
+  zscore = 1, ztop = 1, zsize = 0, pcount = 0, reqtext = 1, reqabsent = 0, reqhash = 2,
+  hhas = 1, hholds = 2}
 local kind_of = {once = 'string', onceid = 'hash', admit = 'zset', zadd = 'zset', hincr = 'hash',
   hadd = 'hash', hmin = 'hash', hmax = 'hash', hset = 'hash', moments = 'hash', zset = 'zset',
   zwithin = 'zset', zdecay = 'zset', zrem = 'zset', padd = 'string', incr = 'string',
   hdel = 'hash', get = 'string', hget = 'hash', hall = 'hash', hsize = 'hash', zscore = 'zset',
-  ztop = 'zset', zsize = 'zset', pcount = 'string'}
+  ztop = 'zset', zsize = 'zset', pcount = 'string', hhas = 'hash', hholds = 'hash'}
 -- What a command that changes something may need of the user's rights.
 local changes = {once = 'SETBIT', onceid = 'HSETNX', admit = 'ZADD', zadd = 'ZINCRBY',
   hincr = 'HINCRBY', hadd = 'HSET', hmin = 'HSET', hmax = 'HSET', hset = 'HSET', moments = 'HSET',
@@ -78,7 +79,7 @@ local function require_all()
   end
 end
 
--- True where no command can be refused, whatever Once() and Admit() answer.
+-- True where no command can be refused, whatever Once(), Admit() and the like answer.
 local function sure()
   local kind, replaced, texts, merged, logs, counted = {}, {}, {}, {}, {}, {}
   local fields, rights, total, i = {}, {}, 0, 2
@@ -350,6 +351,12 @@ local function act(op, k, i)
     end
     skip = true
     return 0
+  elseif op == 'hhas' then
+    skip = call('HEXISTS', k, ARGV[i]) == 0
+    return skip and 0 or 1
+  elseif op == 'hholds' then
+    skip = call('HGET', k, ARGV[i]) ~= ARGV[i + 1]
+    return skip and 0 or 1
   elseif op == 'moments' then return moments(k, i)
   elseif op == 'hadd' then
     return keep(k, ARGV[i], (number_at(k, ARGV[i]) or 0) + tonumber(ARGV[i + 1]))

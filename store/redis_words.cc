@@ -71,6 +71,8 @@ bool IsPlainRedis(const StoreCommand& command) {
     case StoreOp::kRequireText:
     case StoreOp::kRequireAbsent:
     case StoreOp::kRequireHash:
+    case StoreOp::kHashHas:
+    case StoreOp::kHashHolds:
       return false;
     default:
       return true;
@@ -302,6 +304,10 @@ void RedisScriptWords::Add(const StoreCommand& command) {
       return Begin("reqabsent", key);
     case StoreOp::kRequireHash:
       return Begin("reqhash", key), Word(field), Word(value);
+    case StoreOp::kHashHas:
+      return Begin("hhas", key), Word(field);
+    case StoreOp::kHashHolds:
+      return Begin("hholds", key), Word(field), Word(value);
   }
 }
 

@@ -44,7 +44,7 @@ struct StoreReply {
   enum class Kind : std::uint8_t {
     kDone,     // there is nothing to tell
     kNothing,  // no such key, field or member
-    kSkipped,  // it stood behind a Once() or Admit() that answered no
+    kSkipped,  // it stood behind a Once(), Admit(), HashHas() … that answered no
     kWhole,
     kNumber,
     kText,

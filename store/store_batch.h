@@ -11,8 +11,8 @@
 // done at once, seen whole or not at all, and refused whole where a key holds another kind of value
 // than a command needs, or where something required does not hold.
 //
-// Groups: Once() and Admit() begin a group, which goes to the next Once(), or to the end. Where
-// their answer is no, the rest of the group is skipped.
+// Groups: Once() begins a group, which goes to the next Once(), or to the end; Admit(), HashHas()
+// and HashHolds() ask within it. Where the answer is no, the rest of the group is skipped.
 //
 // Keys, fields, members and values are bytes, of at most kMaxBytes each. A number is finite.
 // The bytes of a batch are what the file store journals and what an isolated task sends, so a batch
@@ -64,6 +64,8 @@ enum class StoreOp : std::uint8_t {
   kRequireText = 42,
   kRequireAbsent = 43,
   kRequireHash = 44,
+  kHashHas = 45,
+  kHashHolds = 46,
 };
 
 /// One command of a batch, as views into it. What an operation does not use is empty or zero.
@@ -217,6 +219,14 @@ class StoreBatch {
   /// rest of the group is skipped then.
   void Admit(std::string_view key, std::string_view member, std::int64_t limit) {
     Put({StoreOp::kAdmit, key, member, {}, limit});
+  }
+  /// Begins a part of a group: has the hash at `key` that field (with that text)? As it is now,
+  /// after the commands before. Answers whole: 1, or 0: the rest of the group is skipped then.
+  void HashHas(std::string_view key, std::string_view field) {
+    Put({StoreOp::kHashHas, key, field});
+  }
+  void HashHolds(std::string_view key, std::string_view field, std::string_view value) {
+    Put({StoreOp::kHashHolds, key, field, value});
   }
   /// Must hold before the batch begins; else nothing of it is done, and Run() answers kConflict.
   void RequireText(std::string_view key, std::string_view value) {

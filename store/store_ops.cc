@@ -11,8 +11,11 @@ bool IsRequirement(StoreOp op) {
          op == StoreOp::kRequireHash;
 }
 
-bool IsOfAtomic(StoreOp op) {
-  return IsRequirement(op) || op == StoreOp::kOnce || op == StoreOp::kAdmit;
+bool IsOfAtomic(StoreOp op) { return IsRequirement(op) || IsGate(op); }
+
+bool IsGate(StoreOp op) {
+  return op == StoreOp::kOnce || op == StoreOp::kAdmit || op == StoreOp::kHashHas ||
+         op == StoreOp::kHashHolds;
 }
 
 bool OnlyReads(StoreOp op) {
@@ -25,6 +28,8 @@ bool OnlyReads(StoreOp op) {
     case StoreOp::kSortedTop:
     case StoreOp::kSortedSize:
     case StoreOp::kDistinctCount:
+    case StoreOp::kHashHas:
+    case StoreOp::kHashHolds:
       return true;
     default:
       return IsRequirement(op);

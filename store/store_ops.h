@@ -13,6 +13,8 @@ class Moments;
 bool IsRequirement(StoreOp op);
 /// Of atomic batches alone.
 bool IsOfAtomic(StoreOp op);
+/// Does it ask within a group, or begin one: is the rest of the group skipped where it answers 0?
+bool IsGate(StoreOp op);
 /// Does it read, and no more? So do requirements.
 bool OnlyReads(StoreOp op);
 

@@ -56,6 +56,7 @@ void TestStoreRefusals(Store& store, const ConformanceOptions& options);
 void TestStoreRequirements(Store& store);
 void TestStoreOnce(Store& store);
 void TestStoreAdmit(Store& store, const ConformanceOptions& options);
+void TestStoreHashGates(Store& store, const ConformanceOptions& options);
 void TestStoreExpiry(Store& store, const ConformanceOptions& options);
 void TestStoreRandomly(Store& store, const ConformanceOptions& options);
 

@@ -14,13 +14,6 @@ namespace {
 
 constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
 
-/// The kinds of the replies, a letter each.
-std::string KindsOf(const std::vector<StoreReply>& replies) {
-  std::string kinds;
-  for (const StoreReply& reply : replies) kinds += "dnswNtiF"[static_cast<int>(reply.kind)];
-  return kinds;
-}
-
 }  // namespace
 
 void TestStorePipelines(Store& store) {
@@ -266,57 +259,6 @@ void TestStoreOnce(Store& store) {
     for (const auto& reply : RunAll(store, many)) done += reply.whole;
   }
   CHECK(done == 5000);
-}
-
-void TestStoreAdmit(Store& store, const ConformanceOptions& options) {
-  StoreBatch batch(Mode::kAtomic);
-  const auto visit = [&](const char* id, const char* key) {
-    batch.Once("visits", id);
-    batch.Increment("messages", 1);
-    batch.Admit("keys", key, 2);
-    batch.HashIncrement(key, "n", 1);
-    batch.HashIncrement(key, "m", 1);
-  };
-  visit("1", "a");
-  visit("2", "b");
-  visit("3", "c");  // no room: counted as a message, and no more
-  visit("4", "a");
-  visit("4", "c");
-  const auto replies = RunAll(store, batch);
-  CHECK(KindsOf(replies) ==
-        "wwwww"
-        "wwwww"
-        "wwwss"
-        "wwwww"
-        "wssss");
-  CHECK(replies[2].whole == 1);
-  CHECK(replies[12].whole == 0);
-  CHECK(TopOf(store, "keys", -1) == "a=2 b=1");
-  CHECK(TextAt(store, "messages") == "4");
-  CHECK(FieldAt(store, "c", "n") == "(none)");
-  if (options.kinds_in_order) {
-    CHECK(store.Set("d", "text").ok());
-    StoreBatch skipped(Mode::kAtomic);
-    skipped.Admit("keys", "d", 2);
-    skipped.HashIncrement("d", "n", 1);
-    CHECK(KindsOf(RunAll(store, skipped)) == "ws");
-    StoreBatch changed(Mode::kAtomic);
-    changed.Delete("d");
-    changed.HashIncrement("d", "n", 1);
-    CHECK(KindsOf(RunAll(store, changed)) == "ww");
-  }
-  StoreBatch none(Mode::kAtomic);
-  none.Admit("none", "m", 0);
-  none.Increment("messages", 1);
-  CHECK(KindsOf(RunAll(store, none)) == "ws");
-  CHECK(TextAt(store, "messages") == "4");
-  CHECK(Ask(store, [](auto& b) { b.Delete("none"); }).whole == 0);
-  CHECK(store.HashSet("hash", "f", "v").ok());
-  StoreBatch wrong(Mode::kAtomic);
-  wrong.Increment("messages", 1);
-  wrong.Admit("hash", "m", 5);
-  CHECK(store.Run(wrong).status().code() == StatusCode::kInvalidArgument);
-  CHECK(TextAt(store, "messages") == "4");
 }
 
 void TestStoreExpiry(Store& store, const ConformanceOptions& options) {

@@ -32,7 +32,8 @@ class ModelStore {
     for (StoreCommand command; reader.Next(&command);) {
       if (command.op == StoreOp::kOnce) skipping = false;
       answers.push_back(skipping ? "s" : Do(command));
-      const bool gate = command.op == StoreOp::kOnce || command.op == StoreOp::kAdmit;
+      const bool gate = command.op == StoreOp::kOnce || command.op == StoreOp::kAdmit ||
+                        command.op == StoreOp::kHashHas || command.op == StoreOp::kHashHolds;
       if (gate && answers.back() == "w0") skipping = true;
       if (mode_ == Mode::kAtomic && answers.back() == "F") {
         keys_ = keys;
@@ -80,7 +81,7 @@ class ModelStore {
                        : c.op < StoreOp::kSortedSet ? 'h'
                        : c.op < StoreOp::kOnce      ? 's'
                        : c.op == StoreOp::kAdmit    ? 's'
-                                                    : ' ';
+                                                    : 'h';
     switch (c.op) {
       case StoreOp::kSet:
         keys_[key] = {'t', std::string(c.value), {}, {}};
@@ -126,6 +127,10 @@ class ModelStore {
         return "d";
       case StoreOp::kHashSize:
         return Whole(static_cast<std::int64_t>(fields.size()));
+      case StoreOp::kHashHas:
+        return held ? "w1" : "w0";
+      case StoreOp::kHashHolds:
+        return held && fields[field] == c.value ? "w1" : "w0";
       case StoreOp::kHashIncrement: {
         const auto sum = Sum(held ? fields[field] : "0", c.whole);
         if (!sum) return "F";
@@ -254,12 +259,14 @@ class RandomCommands {
     return kTexts[Below(4)];
   }
   // Fields are added to as numbers, too, where a large one is not the same text in every store.
-  std::string FieldText() { return Below(3) ? std::to_string(Below(90)) : "word"; }
+  std::string FieldText() {
+    return Below(3) ? std::to_string(Below(2) ? 7 : Below(90)) : std::string("word");
+  }
 
   void Add(StoreBatch& b) {
     const bool atomic = b.mode() == Mode::kAtomic;
     const auto whole = static_cast<std::int64_t>(Below(9)) - 3;
-    switch (Below(atomic ? 24 : 21)) {
+    switch (Below(atomic ? 26 : 21)) {
       case 0:
         return b.Get(Key('t'));
       case 1:
@@ -305,6 +312,10 @@ class RandomCommands {
       case 21:
       case 22:
         return b.Once("scope", Name() + std::to_string(Below(40)));
+      case 23:
+        return b.HashHas(Key('h'), Name());
+      case 24:
+        return b.HashHolds(Key('h'), Name(), Below(4) ? "7" : FieldText());
       default:
         return b.Admit(Key('s'), Name(), 4);
     }
@@ -367,6 +378,9 @@ void TestStoreConformance(const std::function<std::unique_ptr<Store>()>& make_em
   SUBCASE("what is required holds, or nothing is done") { TestStoreRequirements(*store); }
   SUBCASE("an id comes once") { TestStoreOnce(*store); }
   SUBCASE("at most so many members are admitted") { TestStoreAdmit(*store, options); }
+  SUBCASE("the rest of a group depends on a field of a hash") {
+    TestStoreHashGates(*store, options);
+  }
   SUBCASE("keys expire") { TestStoreExpiry(*store, options); }
   SUBCASE("random batches do what they do to a plain model") { TestStoreRandomly(*store, options); }
 }

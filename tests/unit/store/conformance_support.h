@@ -61,6 +61,13 @@ void CheckRefused(Store& store, std::string_view named, Fill fill) {
   CHECK(Ask(store, [](StoreBatch& b) { b.Get("must not be there"); }).kind == Kind::kNothing);
 }
 
+/// The kinds of the replies, a letter each.
+inline std::string KindsOf(const std::vector<StoreReply>& replies) {
+  std::string kinds;
+  for (const StoreReply& reply : replies) kinds += "dnswNtiF"[static_cast<int>(reply.kind)];
+  return kinds;
+}
+
 inline std::string TextAt(Store& store, std::string_view key) {
   const auto reply = Ask(store, [&](StoreBatch& b) { b.Get(key); });
   return reply.kind == Kind::kNothing ? "(none)" : reply.text;

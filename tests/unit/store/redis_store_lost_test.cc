@@ -167,6 +167,10 @@ TEST_CASE("redis store: a batch behind Once() is sent again, one with a requirem
   CHECK(sent([](B b) { b.Increment("n", 1), b.Once("s", "1"); }) == std::string("once"));
   CHECK(sent([](B b) { b.Admit("s", "m", 1), b.Get("a"); }) == std::string("once"));
   CHECK(sent([](B b) { b.RequireAbsent("a"), b.Set("a", "1"); }) == std::string("once"));
+  CHECK(sent([](B b) { b.HashHas("h", "f"), b.HashSet("h", "f", "1"); }) == std::string("once"));
+  CHECK(sent([](B b) { b.Once("s", "1"), b.HashHolds("h", "f", "1"), b.Increment("n", 1); }) ==
+        std::string("again"));
+  CHECK(sent([](B b) { b.HashHolds("h", "f", "1"), b.Get("a"); }) == std::string("again"));
   CHECK(sent([](B b) {
           b.Once("s", "1"), b.Increment("n", 1), b.Once("s", ""), b.Increment("n", 1);
         }) == std::string("once"));
