@@ -32,6 +32,7 @@
 #include "algorithms/reservoir.h"
 #include "algorithms/top_k.h"
 #include "base/json.h"
+#include "bench/algorithms_bandit.h"
 #include "bench/algorithms_peers.h"
 #include "bench/nanos_reporter.h"
 
@@ -253,6 +254,8 @@ int main(int argc, char** argv) {
   rivulet::AddNumberRows();
   rivulet::AddKeyRows();
   rivulet::AddDriftRows();
+  rivulet::AddDrawRows();
+  rivulet::AddSelectRows();
   rivulet::AddJsonRows();
   rivulet::AddPeerRows(rivulet::Numbers, rivulet::Pairs);
   return rivulet::RunRows(&argc, argv);

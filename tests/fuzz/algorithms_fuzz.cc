@@ -8,8 +8,17 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "algorithms/adwin.h"
+#include "algorithms/bandit/beta_thompson.h"
+#include "algorithms/bandit/epsilon_greedy.h"
+#include "algorithms/bandit/exp3.h"
+#include "algorithms/bandit/gaussian_thompson.h"
+#include "algorithms/bandit/lin_ucb.h"
+#include "algorithms/bandit/linear_arm.h"
+#include "algorithms/bandit/linear_thompson.h"
+#include "algorithms/bandit/ucb1.h"
 #include "algorithms/count_min.h"
 #include "algorithms/covariance.h"
 #include "algorithms/ddm.h"
@@ -20,6 +29,7 @@
 #include "algorithms/moments.h"
 #include "algorithms/page_hinkley.h"
 #include "algorithms/quantiles.h"
+#include "algorithms/random.h"
 #include "algorithms/rate.h"
 #include "algorithms/regression.h"
 #include "algorithms/reservoir.h"
@@ -128,8 +138,88 @@ void SavedGraph(std::string_view bytes) {
   });
 }
 
+void SavedRandom(std::string_view bytes) {
+  LoadAndGoOn(Random(1), bytes, [](Random* state, double x, std::string_view) {
+    const double shape = std::abs(x);
+    if (!(shape > 1e-300 && shape < 1e150)) return;
+    const double draw = state->Beta(shape, 1 / shape);
+    Require(draw >= 0 && draw <= 1, "a draw that is no share");
+  });
+}
+
+// Policies without a context; the numbers are rewards.
+template <typename T>
+void Policy(T fresh, std::string_view bytes) {
+  LoadAndGoOn(std::move(fresh), bytes, [](T* state, double x, std::string_view key) {
+    Random random(key.size());
+    const auto selected = state->Select(random);
+    if constexpr (requires { selected.arm; }) {
+      Require(selected.arm < state->size(), "no such arm");
+    } else {
+      Require(selected < state->size(), "no such arm");
+    }
+    state->Update(selected, x);
+  });
+}
+
+std::vector<double> ContextOf(std::size_t features, double x, std::string_view key) {
+  std::vector<double> context(features, 1);
+  for (std::size_t i = 1; i < features; ++i) {
+    context[i] = i % 2 == 1 ? x : static_cast<double>(key.size());
+  }
+  return context;
+}
+
+template <typename T>
+void Contextual(T fresh, std::string_view bytes) {
+  LoadAndGoOn(std::move(fresh), bytes, [](T* state, double x, std::string_view key) {
+    if (state->features() > 8) return;  // dear
+    Random random(key.size());
+    const auto context = ContextOf(state->features(), x, key);
+    const std::size_t arm = state->Select(context, random);
+    Require(arm < state->size(), "no such arm");
+    state->Update(arm, context, x / 2);
+  });
+}
+
+void SavedLinearArm(std::string_view bytes) {
+  LoadAndGoOn(LinearArm(3), bytes, [](LinearArm* state, double x, std::string_view key) {
+    if (state->features() > 8) return;
+    const auto context = ContextOf(state->features(), x, key);
+    state->Update(context, -x);
+    const auto [mean, variance] = state->Predict(context);
+    if (std::isnan(mean)) return;  // a context beyond what is taken
+    Require(std::isfinite(mean) && variance >= 0 && std::isfinite(variance), "no prediction");
+  });
+}
+
+void RunBandit(unsigned which, std::string_view bytes) {
+  switch (which) {
+    case 0:
+      return SavedRandom(bytes);
+    case 1:
+      return Policy(BetaThompson(3), bytes);
+    case 2:
+      return Policy(GaussianThompson(3), bytes);
+    case 3:
+      return Policy(Ucb1(3), bytes);
+    case 4:
+      return Policy(EpsilonGreedy(3, 0.5), bytes);
+    case 5:
+      return Policy(Exp3(3, 0.5), bytes);
+    case 6:
+      return SavedLinearArm(bytes);
+    case 7:
+      return Contextual(LinUcb(2, 3), bytes);
+    default:
+      return Contextual(LinearThompson(2, 3), bytes);
+  }
+}
+
 void Run(unsigned which, std::string_view bytes) {
-  switch (which % 15) {
+  which %= 24;
+  if (which >= 15) return RunBandit(which - 15, bytes);
+  switch (which) {
     case 0:
       return Numbers(Moments(), bytes);
     case 1:
