@@ -11,10 +11,10 @@
 #include "base/units.h"
 #include "graph/export.h"
 #include "graph/read.h"
-#include "queuereader/task_unusable.h"
 #include "tasks/graph_picture.h"
 #include "tasks/saved_state.h"
 #include "tasks/statistic.h"
+#include "tasks/store_commit.h"
 #include "tasks/summary_json.h"
 
 namespace rivulet {
@@ -28,7 +28,6 @@ constexpr std::size_t kViewEdges = 10'000;
 // So much of a shared graph is read while messages wait.
 constexpr std::size_t kMaxShownEdges = 200'000;
 constexpr Duration kPatience = std::chrono::seconds(1);
-constexpr int kTries = 3;
 
 /// Whoever sends the names must not be able to choose such as collide.
 std::uint64_t RandomSeed() {
@@ -205,14 +204,7 @@ void GraphTask::AddArc(std::string_view from, std::string_view to, const FoundEd
 }
 
 Status GraphTask::Commit(Store& store) {
-  Status status = store.Run(batch_).status();
-  // Guarded by ids it may be done again.
-  for (int tries = 1; tries < kTries && all_have_ids_; ++tries) {
-    if (status.code() != StatusCode::kUnknownOutcome) break;
-    status = store.Run(batch_).status();
-  }
-  if (status.code() == StatusCode::kUnavailable) throw TaskUnusable(status.message());
-  return status;
+  return CommitBatch(&store, batch_, all_have_ids_).status();
 }
 
 bool GraphTask::PeriodIsOver(WallTime now) {

@@ -1,6 +1,7 @@
 #include "tasks/tasks.h"
 
 #include "queuereader/task_registry.h"
+#include "tasks/bandit.h"
 #include "tasks/chance.h"
 #include "tasks/count.h"
 #include "tasks/distinct.h"
@@ -21,6 +22,7 @@
 namespace rivulet {
 
 void RegisterTasks(TaskRegistry* registry) {
+  registry->Add<BanditTask>("bandit");
   registry->Add<CountTask>("count");
   registry->Add("distinct", &MakeStatisticTask<&MakeDistinctForm>);
   registry->Add("drift", &MakeStatisticTask<&MakeDriftForm>);

@@ -5,9 +5,9 @@ namespace rivulet {
 
 class TaskRegistry;
 
-/// print, count, sum, keep, sample, fail, graph, and the statistics (tasks/statistic_task.h)
-/// moments, histogram, quantiles, distinct, top, rate, ewma, drift, regression; each is described
-/// at the top of its header and in queuereader(1).
+/// print, count, sum, keep, sample, fail, graph, bandit, and the statistics
+/// (tasks/statistic_task.h) moments, histogram, quantiles, distinct, top, rate, ewma, drift,
+/// regression; each is described at the top of its header and in queuereader(1).
 void RegisterTasks(TaskRegistry* registry);
 
 }  // namespace rivulet

@@ -1,0 +1,135 @@
+#include "tasks/bandit_catalogue.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tasks/http_fetch.h"
+#include "tests/unit/tasks/bandit_support.h"
+#include "tests/unit/tasks/temp_file.h"
+
+using namespace rivulet;
+using namespace rivulet::test;
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+bool None(const std::string&) { return false; }
+
+}  // namespace
+
+TEST_CASE("bandit catalogue: a file has an id a line, or an object") {
+  const auto ids = CatalogueLines(
+      "a\r\n\n  b c \n{\"id\":\"d\",\"price\":1}\n{\"item\":12}\na\n\xc3\xa4|b\nlast");
+  REQUIRE_MESSAGE(ids.ok(), ids.status().message());
+  CHECK(*ids == Names{"a", "b c", "d", "12", "\xc3\xa4|b", "last"});
+  CHECK(CatalogueLines("")->empty());
+  for (const std::string& wrong : {std::string("{\"name\":\"a\"}"), std::string("{\"id\":\"\"}"),
+                                   std::string("{\"id\":1.5}"), std::string("{\"id\":null}"),
+                                   std::string("{"), std::string(257, 'x'), std::string("\xff")}) {
+    CAPTURE(wrong);
+    const Status status = CatalogueLines("a\n" + wrong + "\nb").status();
+    CHECK(status.code() == StatusCode::kInvalidArgument);
+    CHECK(status.message().starts_with("line 2"));
+  }
+}
+
+TEST_CASE("bandit catalogue: an answer is an array, or has one; a search has hits") {
+  const auto ids = [](const char* json) {
+    const auto answer = CatalogueAnswer(json);
+    return answer.ok() ? *answer : Names{"wrong: " + answer.status().message()};
+  };
+  CHECK(ids(R"(["a",7,"a"])") == Names{"a", "7"});
+  CHECK(ids(R"([{"id":"a"},{"item":"b"}])") == Names{"a", "b"});
+  CHECK(ids(R"({"items":[{"id":1},"x"],"total":2})") == Names{"1", "x"});
+  CHECK(ids(R"({"took":1,"hits":{"total":{"value":2},"hits":[{"_index":"p","_id":"a","_score":1},
+                {"_index":"p","_source":{"id":"b"}}]}})") == Names{"a", "b"});
+  CHECK(ids(R"({"hits":{"hits":[]}})").empty());
+  for (const char* wrong : {"", "{}", "7", "[[]]", "[null]", R"([{"id":{}}])", "[\"\"]",
+                            R"({"items":7})", R"({"hits":{"hits":[{"_score":1}]}})"}) {
+    CAPTURE(wrong);
+    CHECK_FALSE(CatalogueAnswer(wrong).ok());
+  }
+  CHECK(CatalogueAnswer("[\"a\",[]]").status().message().starts_with("item 2"));
+}
+
+TEST_CASE("bandit catalogue: draws are even, without repeats, and of none that is held") {
+  Names all;
+  for (int i = 0; i < 10; ++i) all.push_back(std::to_string(i));
+  BanditCatalogue catalogue(all);
+  Random random(11);
+  const auto held = [](const std::string& id) { return id == "3" || id == "5"; };
+  std::map<std::string, int> drawn;
+  for (int i = 0; i < 2000; ++i) {
+    const auto some = catalogue.Draw(4, 2, held, random);
+    REQUIRE(some.ok());
+    REQUIRE(std::set<std::string>(some->begin(), some->end()).size() == 4);
+    for (const std::string& id : *some) ++drawn[id];
+  }
+  CHECK(drawn.size() == 8);
+  CHECK(drawn.count("3") + drawn.count("5") == 0);
+  // 1,000 each: 5 sigma are 112.
+  for (const auto& [id, count] : drawn) CHECK(std::abs(count - 1000) < 112);
+  CHECK(catalogue.Draw(20, 2, held, random)->size() == 8);
+  CHECK(catalogue.Draw(0, 0, None, random)->empty());
+}
+
+TEST_CASE("bandit catalogue: a file is read again when it has changed; one that is wrong is told") {
+  const TempFile file("a\nb\n");
+  BanditCatalogue catalogue(file.path());
+  Random random(1);
+  CHECK(catalogue.Draw(5, 0, None, random)->size() == 2);
+  file.Write("a\nb\nc\n");
+  CHECK(catalogue.Draw(5, 0, None, random)->size() == 3);
+  file.Write("a\n{\nc\n");
+  const Status wrong = catalogue.Draw(5, 0, None, random).status();
+  CHECK(wrong.message().find(file.path() + ": line 2") != std::string::npos);
+  file.Remove();
+  CHECK(catalogue.Draw(5, 0, None, random).status().code() == StatusCode::kIoError);
+  file.Write("d\n");
+  CHECK(*catalogue.Draw(5, 0, None, random) == Names{"d"});
+  file.Write(std::string(kMaxFetchedBytes + 1, 'x'));
+  CHECK(catalogue.Draw(5, 0, None, random).status().code() == StatusCode::kTooLarge);
+  BanditCatalogue folder("/tmp");
+  CHECK_FALSE(folder.Draw(5, 0, None, random).ok());
+}
+
+TEST_CASE("bandit catalogue: while it fails the set stays, and learns; then it is tried again") {
+  MemoryStore store;
+  const TempFile file("a\nb\nc\nd\ne\nf\n");
+  const auto task =
+      MakeTaskOf("bandit:catalogue=" + file.path() + ",arms=3,refresh=5,seed=1", &store);
+  const BanditArms first = BanditIn(store);
+  file.Remove();
+  WallTime now = FakeContext().at;
+  const std::string item = first.arms[0].id;
+  for (int i = 0; i < 9; ++i) {
+    RunFeedback(*task, std::vector{Impression(item)}, now);
+    now += std::chrono::seconds(3);
+  }
+  // With the 5th impression; then 12 s later.
+  CHECK(FakeSummary(*task).counts["catalogue_failures"] == 2);
+  CHECK(BanditIn(store).round == 1);
+  CHECK(BanditIn(store).experiments == 9);
+  CHECK(BanditIn(store).arms[0].impressions == 10);
+  file.Write("a\nb\nc\nd\ne\nf\n");
+  RunFeedback(*task, std::vector{Impression(item)}, now + std::chrono::seconds(10));
+  CHECK(BanditIn(store).round == 2);
+  CHECK(BanditIn(store).arms.size() == 3);
+}
+
+TEST_CASE("bandit catalogue: a URL that nobody answers fails, and shows no password") {
+  BanditCatalogue catalogue("http://user:secret@127.0.0.1:1/items?x=1");
+  Random random(1);
+  const Status status = catalogue.Draw(5, 0, None, random).status();
+  CHECK(status.code() == StatusCode::kUnavailable);
+  CHECK(status.message().starts_with("http://127.0.0.1:1/items?x=1: "));
+  CHECK(ShownUrl("https://h/a@b") == "https://h/a@b");
+  CHECK(ShownUrl("http://a:b@h@x/") == "http://x/");
+  CHECK(ShownUrl("none") == "none");
+}
