@@ -31,17 +31,14 @@ bool IsFile(const std::string& source) {
   return source == "-" || (source.starts_with("file:") && source.size() > 5);
 }
 
-void DeclareReading(Options* declared, ReaderOptions* o) {
-  declared->Section("Messages");
-  declared
-      ->Texts("source", &o->sources,
-              "read messages from http://HOST:PORT (a simplequeue; several: as fail-over), "
-              "file:PATH (one a line; .gz and .zst too) or - (standard input)")
-      .Metavar("SOURCE");
+void DeclareQueuename(Options* declared, ReaderOptions* o) {
   declared
       ->Text("queuename", &o->queuename, "the queue to read, and the folder of its failed messages")
       .Metavar("NAME")
       .Check(CheckQueuename);
+}
+
+void DeclareLeases(Options* declared, ReaderOptions* o) {
   declared
       ->Uint("mget-items", &o->mget_items,
              "messages to ask a queue for at once; 0: one, by /get where lease is 0")
@@ -52,10 +49,9 @@ void DeclareReading(Options* declared, ReaderOptions* o) {
              "take messages for so long, and prolong that while they are worked on; 0: take them "
              "for good, as of the original simplequeue")
       .Metavar("TIME");
-  declared
-      ->Text("auth-token-file", &o->auth_token_file,
-             "file with the token of the queues: sent as Authorization: Bearer TOKEN")
-      .Metavar("FILE");
+}
+
+void DeclareSleeptimes(Options* declared, ReaderOptions* o) {
   declared
       ->Time("sleeptime-queue-empty", &o->sleeptime_queue_empty,
              "how long to wait before an empty queue that holds no long polls is asked again")
@@ -64,6 +60,22 @@ void DeclareReading(Options* declared, ReaderOptions* o) {
       ->Time("sleeptime-failed-queue", &o->sleeptime_failed_queue,
              "how long to wait before a queue that failed is asked again")
       .Metavar("TIME");
+}
+
+void DeclareReading(Options* declared, ReaderOptions* o) {
+  declared->Section("Messages");
+  declared
+      ->Texts("source", &o->sources,
+              "read messages from http://HOST:PORT (a simplequeue; several: as fail-over), "
+              "file:PATH (one a line; .gz and .zst too) or - (standard input)")
+      .Metavar("SOURCE");
+  DeclareQueuename(declared, o);
+  DeclareLeases(declared, o);
+  declared
+      ->Text("auth-token-file", &o->auth_token_file,
+             "file with the token of the queues: sent as Authorization: Bearer TOKEN")
+      .Metavar("FILE");
+  DeclareSleeptimes(declared, o);
   declared
       ->Time("exit-when-empty", &o->exit_when_empty,
              "end, with a summary, when the queue has been empty for so long, and nothing is "
@@ -72,14 +84,25 @@ void DeclareReading(Options* declared, ReaderOptions* o) {
       .DefaultText("never");
 }
 
-void DeclareTasks(Options* declared, const std::string& known, ReaderOptions* o) {
-  declared->Section("Tasks");
+void DeclareTask(Options* declared, const std::string& known, ReaderOptions* o) {
   declared
       ->Texts("task", &o->tasks,
               fmt::format("run a task on every message: NAME or NAME:KEY=VALUE,KEY=VALUE with "
                           "NAME one of {}; the path of a shared object; or exec:COMMAND, a program",
                           known))
       .Metavar("TASK");
+}
+
+void DeclareTaskTimeout(Options* declared, ReaderOptions* o) {
+  declared
+      ->Time("task-timeout", &o->task_timeout,
+             "how long a task may take for a message; 0: for ever")
+      .Metavar("TIME");
+}
+
+void DeclareTasks(Options* declared, const std::string& known, ReaderOptions* o) {
+  declared->Section("Tasks");
+  DeclareTask(declared, known, o);
   declared
       ->Text("preprocess", &o->preprocess,
              "run this task first: it may alter the data that the others see, or drop the message")
@@ -90,10 +113,7 @@ void DeclareTasks(Options* declared, const std::string& known, ReaderOptions* o)
       .Metavar("TASK");
   declared->Flag("isolate", &o->isolate,
                  "run shared objects in a child process each: a crash costs one message a try");
-  declared
-      ->Time("task-timeout", &o->task_timeout,
-             "how long a task may take for a message; 0: for ever")
-      .Metavar("TIME");
+  DeclareTaskTimeout(declared, o);
   declared
       ->Bytes("task-memory", &o->task_memory_bytes,
               "memory that a program, or an isolated task, may take")
@@ -111,8 +131,7 @@ void DeclareTasks(Options* declared, const std::string& known, ReaderOptions* o)
   AddOutputOptions(declared, &o->outputs);
 }
 
-void DeclareFailures(Options* declared, ReaderOptions* o) {
-  declared->Section("Failures");
+void DeclareTries(Options* declared, ReaderOptions* o) {
   declared->Uint("max-tries", &o->max_tries, "how often a message is tried before it is given up")
       .Metavar("N")
       .Range(1, 1'000'000);
@@ -121,27 +140,16 @@ void DeclareFailures(Options* declared, ReaderOptions* o) {
              "how long a failed message waits for its next try, times the tries so far; files "
              "and standard input: 0s")
       .Metavar("TIME");
-  declared
-      ->Time("sleeptime-requeue", &o->sleeptime_requeue,
-             "how long to pause after a message was requeued")
-      .Metavar("TIME");
-  declared
-      ->Time("max-backoff", &o->max_backoff, "the longest pause after failures; 0s never pauses")
-      .Metavar("TIME");
-  declared
-      ->Text("requeue-giveup", &o->requeue_giveup, "run this task on a message that is given up")
-      .Metavar("TASK");
+}
+
+void DeclareFailedMessageDir(Options* declared, ReaderOptions* o) {
   declared
       ->Text("failed-message-dir", &o->failed_message_dir,
              "set messages that are given up or malformed aside in DIR/QUEUENAME")
       .Metavar("DIR");
-  declared
-      ->Uint("failed-count", &o->failed_count, "number the files of messages set aside from here")
-      .Metavar("N");
 }
 
-void DeclareState(Options* declared, ReaderOptions* o) {
-  declared->Section("State");
+void DeclareCheckpoint(Options* declared, ReaderOptions* o) {
   declared
       ->Text("checkpoint-dir", &o->checkpoint_dir,
              "keep the tasks' state in DIR, with what was done: after a crash or a restart no "
@@ -159,6 +167,30 @@ void DeclareState(Options* declared, ReaderOptions* o) {
              "second")
       .Metavar("TIME|N")
       .DefaultText("1s");
+}
+
+void DeclareFailures(Options* declared, ReaderOptions* o) {
+  declared->Section("Failures");
+  DeclareTries(declared, o);
+  declared
+      ->Time("sleeptime-requeue", &o->sleeptime_requeue,
+             "how long to pause after a message was requeued")
+      .Metavar("TIME");
+  declared
+      ->Time("max-backoff", &o->max_backoff, "the longest pause after failures; 0s never pauses")
+      .Metavar("TIME");
+  declared
+      ->Text("requeue-giveup", &o->requeue_giveup, "run this task on a message that is given up")
+      .Metavar("TASK");
+  DeclareFailedMessageDir(declared, o);
+  declared
+      ->Uint("failed-count", &o->failed_count, "number the files of messages set aside from here")
+      .Metavar("N");
+}
+
+void DeclareState(Options* declared, ReaderOptions* o) {
+  declared->Section("State");
+  DeclareCheckpoint(declared, o);
   declared->Flag("forget-sources", &o->forget_sources,
                  "drop what the checkpoint holds of sources that are not given any more");
 }
@@ -191,6 +223,12 @@ constexpr char kExamples[] =
     "--checkpoint-dir=state\n"
     "  queuereader --source=file:clicks.jsonl --task=moments:field=t,minus=hc --task=top:field=c\n";
 
+int CheckLease(const Options& declared, const ReaderOptions& o) {
+  if (o.lease == Duration::zero() || o.lease >= std::chrono::milliseconds(100)) return 0;
+  return declared.Fail(fmt::format("--lease={} must be at least 100ms, or 0 to take for good",
+                                   FormatDuration(o.lease)));
+}
+
 int CheckSources(const Options& declared, ReaderOptions* o) {
   if (o->sources.empty()) {
     return declared.Fail(
@@ -216,12 +254,7 @@ int CheckSources(const Options& declared, ReaderOptions* o) {
     return declared.Fail(
         fmt::format("--auth-token-file={} is for queues: files need no token", o->auth_token_file));
   }
-  if (!o->reads_files && o->lease != Duration::zero() &&
-      o->lease < std::chrono::milliseconds(100)) {
-    return declared.Fail(fmt::format("--lease={} must be at least 100ms, or 0 to take for good",
-                                     FormatDuration(o->lease)));
-  }
-  return 0;
+  return o->reads_files ? 0 : CheckLease(declared, *o);
 }
 
 int CheckState(const Options& declared, ReaderOptions* o) {
@@ -281,6 +314,37 @@ std::optional<int> ParseReaderOptions(Options* declared, int argc, const char* c
     options->summary = true;
   }
   return std::nullopt;
+}
+
+void AddHostedReaderOptions(Options* declared, const std::string& known_tasks,
+                            ReaderOptions* options) {
+  declared
+      ->Texts(
+          "source", &options->sources,
+          "learn here: read messages from http://HOST:PORT, a simplequeue; several: as fail-over")
+      .Metavar("URL");
+  DeclareQueuename(declared, options);
+  DeclareTask(declared, known_tasks, options);
+  DeclareTaskTimeout(declared, options);
+  DeclareLeases(declared, options);
+  declared
+      ->Text("source-auth-token-file", &options->auth_token_file,
+             "file with the token of the queues: sent as Authorization: Bearer TOKEN")
+      .Metavar("FILE");
+  DeclareSleeptimes(declared, options);
+  DeclareTries(declared, options);
+  DeclareFailedMessageDir(declared, options);
+  DeclareCheckpoint(declared, options);
+}
+
+int CheckHostedReaderOptions(const Options& declared, ReaderOptions* options) {
+  for (const std::string& source : options->sources) {
+    if (!IsQueue(source)) {
+      return declared.Fail(fmt::format("--source={} must be http://HOST:PORT", source));
+    }
+  }
+  if (int code = CheckLease(declared, *options); code != 0) return code;
+  return CheckState(declared, options);
 }
 
 void MakePathsAbsolute(ReaderOptions* options) {

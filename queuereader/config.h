@@ -73,6 +73,15 @@ struct ReaderOptions {
 std::optional<int> ParseReaderOptions(Options* declared, int argc, const char* const* argv,
                                       const std::string& known_tasks, ReaderOptions* options);
 
+/// For a program that has a reader beside what it does itself (queuereader/reader_host.h): the
+/// options of queues, tasks, tries and checkpoints, under the same names, but that the queues'
+/// token is --source-auth-token-file. Store, log and drain are the program's. Its sources are
+/// queues.
+void AddHostedReaderOptions(Options* declared, const std::string& known_tasks,
+                            ReaderOptions* options);
+/// After Parse(). The exit status to end with now, or 0.
+int CheckHostedReaderOptions(const Options& declared, ReaderOptions* options);
+
 /// Of what is written to files; a task may leave the working directory.
 void MakePathsAbsolute(ReaderOptions* options);
 

@@ -115,7 +115,7 @@ void Runner::Impl::Finish() {
   if (!running) stats = parts.reader->Stats();
   state = State::kStopped;
   for (Timer* timer : {&wake, &touch, &touch_again, &drain_deadline}) timer->Cancel();
-  parts.loop->Stop();
+  config.on_end ? config.on_end() : parts.loop->Stop();
 }
 
 bool Runner::Impl::OutputsDelivered() const {

@@ -64,6 +64,8 @@ struct RunnerConfig {
   /// Looked at between two messages, on the task thread; Stop() is still to be called.
   std::function<bool()> stop_requested = [] { return false; };
   std::function<void()> after_slice = [] {};  // on the task thread
+  /// All is done; on the loop. None: the loop is stopped.
+  std::function<void()> on_end{};
   /// Ends the process though a task hangs.
   std::function<void(int status)> exit_process = &ExitAtOnce;
 };
@@ -111,7 +113,7 @@ class Runner {
 
   /// Takes up what the checkpoint says. An error refuses the start. Before Start().
   Status Restore();
-  /// Begins. The loop is stopped when all is done.
+  /// Begins. RunnerConfig::on_end is called when all is done.
   void Start();
   /// Begins to stop. Again: nothing.
   void Stop();

@@ -229,6 +229,12 @@ class Task {
   /// saves time; the answer is still RunBatch()'s. They live until then. What it throws is ignored.
   virtual void Ahead(std::span<const Message* const> messages) { static_cast<void>(messages); }
 
+  /// Called between two Run()s about every second, whether messages come or not, and first before
+  /// the first of them: for what is due by the clock, in a store or outside. Must leave what Save()
+  /// gives as it is, and emits nothing. What it throws is ignored. Not called of tasks in processes
+  /// of their own.
+  virtual void Tick() {}
+
   /// What the task knows, as bytes, for a checkpoint (--checkpoint-dir); empty: nothing. Called
   /// between two Run()s. When it throws there is no checkpoint now, and it is tried again later.
   virtual std::string Save() const { return {}; }
@@ -289,7 +295,7 @@ Result<std::unique_ptr<Task>> MakeTask(TaskArgs& args) {
 
 /// Grows with every change of this header, or of one that it includes, that a compiled task could
 /// notice.
-inline constexpr std::uint32_t kTaskAbiVersion = 3;
+inline constexpr std::uint32_t kTaskAbiVersion = 4;
 
 /// What a shared object exports, under the one name `rivulet_task`.
 struct TaskPlugin {

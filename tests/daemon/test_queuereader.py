@@ -169,11 +169,11 @@ class WrongStarts(ReaderCase):
     def test_wrong_options_exit_2_with_one_line_that_says_what_would_be_right(self):
         for args, says in (
                 ((), "--source is missing"),
-                (("--source=-",), "--task is missing: it must be one of count, distinct, drift, ewma, fail, graph, histogram, keep, moments, print, "),
+                (("--source=-",), "--task is missing: it must be one of bandit, count, distinct, drift, ewma, fail, graph, histogram, keep, moments, print, "),
                 (("--source=ftp://x", "--task=count"), "must be http://HOST:PORT, file:PATH or -"),
                 (("--source=file:", "--task=count"), "must be http://HOST:PORT"),
                 (("--source=-", "--source=http://127.0.0.1:1", "--task=count"), "not both"),
-                (("--source=-", "--task=momnets"), "count, distinct, drift, ewma, fail, graph, histogram, keep, moments, print, "),
+                (("--source=-", "--task=momnets"), "bandit, count, distinct, drift, ewma, fail, graph, histogram, keep, moments, print, "),
                 (("--source=-", "--task=count:x=1"), "unknown key 'x'"),
                 (("--source=-", "--task=moments"), "needs field=VALUE"),
                 (("--source=-", "--task=moments:field=t,minsu=hc"), "unknown key 'minsu'"),
