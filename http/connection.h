@@ -128,7 +128,6 @@ class Connection final : public Stream {
   /// The route that the request may use; nullptr when this has answered.
   Route* Admit(const Request& request, Reply& reply);
   void AnswerOptions(const Request& request, Reply& reply, MethodSet methods);
-  bool Authorized(const Request& request) const;
   void AddCorsHeaders(const Request& request, Reply& reply) const;
   /// Answers an error that ends the connection.
   void FailRequest(int status, std::string_view reason);

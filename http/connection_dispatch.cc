@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "http/bearer.h"
 #include "http/connection.h"
 #include "http/request.h"
 #include "http/server.h"
@@ -11,16 +12,6 @@
 namespace rivulet {
 
 namespace {
-
-// Equal in time that depends on the lengths alone.
-bool ConstantTimeEquals(std::string_view a, std::string_view b) {
-  unsigned difference = a.size() == b.size() ? 0 : 1;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    difference |= static_cast<unsigned char>(a[i]) ^
-                  static_cast<unsigned char>(b.empty() ? '\0' : b[i % b.size()]);
-  }
-  return difference == 0;
-}
 
 // What pages of other origins may read of our answers besides the usual fields.
 constexpr std::string_view kExposedFields =
@@ -122,7 +113,8 @@ Route* Connection::Admit(const Request& request, Reply& reply) {
   }
   Route* const route = server_.router_.Find(request.path());
   if (!server_.config_.token.empty() && (route == nullptr || !route->open) &&
-      request.method() != Method::kOptions && !Authorized(request)) {
+      request.method() != Method::kOptions &&
+      CompareToken(request, server_.config_.token) != BroughtToken::kRight) {
     reply.AddHeader("WWW-Authenticate", "Bearer");
     reply.Error(401, "a token is needed: Authorization: Bearer TOKEN, or ?token=TOKEN");
     return nullptr;
@@ -148,16 +140,6 @@ void Connection::AnswerOptions(const Request& request, Reply& reply, MethodSet m
                     "Authorization, Content-Type, Idempotency-Key, Last-Event-ID");
   }
   reply.Text(204, {});
-}
-
-bool Connection::Authorized(const Request& request) const {
-  if (const auto field = request.Header("Authorization")) {
-    if (field->size() > 7 && EqualsIgnoreCase(field->substr(0, 7), "Bearer ")) {
-      return ConstantTimeEquals(field->substr(7), server_.config_.token);
-    }
-  }
-  const auto parameter = request.Param("token");
-  return parameter && ConstantTimeEquals(*parameter, server_.config_.token);
 }
 
 void Connection::AddCorsHeaders(const Request& request, Reply& reply) const {

@@ -101,10 +101,12 @@ Daemon::Daemon(std::string name, DaemonOptions options)
                   {.name = name_,
                    .start_time = start_time_,
                    .health = [this] { return health(); },
-                   .hosts = HostsOfOrigins(options_.allow_origins)});
+                   .hosts = hosts()});
 }
 
 Daemon::~Daemon() = default;
+
+std::vector<std::string> Daemon::hosts() const { return HostsOfOrigins(options_.allow_origins); }
 
 Status Daemon::Listen() {
   ServerConfig config;
@@ -156,6 +158,7 @@ int Daemon::Run() {
   }
   AnnounceListening(options_.process, server_->bound());
   loop_.Run();
+  drain_deadline_.Cancel();  // on_drained_ may run the loop again
   // Streams refer to objects that main() made after this one, and will destroy before it.
   server_.reset();
   const Status drained = on_drained_ ? on_drained_() : Status::Ok();

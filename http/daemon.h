@@ -70,6 +70,8 @@ class Daemon {
   void CheckHealthBy(std::function<Status()> check) { check_health_ = std::move(check); }
   Status health() const { return check_health_ ? check_health_() : Status::Ok(); }
   WallTime start_time() const { return start_time_; }
+  /// Names besides numeric addresses and localhost by which browsers may have pages (http/page.h).
+  std::vector<std::string> hosts() const;
 
   /// Bound, and running as the user it was told to, but nothing is served yet: open and recover
   /// what belongs to that user. A failure ends Run() with 1.
@@ -78,8 +80,9 @@ class Daemon {
   void OnHangup(std::function<void()> callback) { on_hangup_ = std::move(callback); }
   /// When the drain begins: answer what would wait for longer (long polls).
   void OnDraining(std::function<void()> callback) { on_draining_ = std::move(callback); }
-  /// When the last connection has gone, before Run() returns: sync, flush. A failure is logged and
-  /// makes the exit status 1.
+  /// When the last connection has gone, before Run() returns: sync, flush, run the loop for what is
+  /// still to be sent. There is no server() any more. A failure is logged and makes the exit status
+  /// 1.
   void OnDrained(std::function<Status()> callback) { on_drained_ = std::move(callback); }
 
   /// Installs signals, listens, announces, serves, drains. Returns the exit status.

@@ -21,6 +21,8 @@ RIVULET_PAGE_ASSET(stats_html);
 RIVULET_PAGE_ASSET(stats_js);
 RIVULET_PAGE_ASSET(tasks_html);
 RIVULET_PAGE_ASSET(tasks_js);
+RIVULET_PAGE_ASSET(arms_html);
+RIVULET_PAGE_ASSET(arms_js);
 RIVULET_PAGE_ASSET(common_js);
 RIVULET_PAGE_ASSET(chart_js);
 RIVULET_PAGE_ASSET(tail_js);
@@ -84,11 +86,12 @@ void Serve(Reply& reply, std::string_view type, std::string_view content) {
 }  // namespace
 
 std::span<const PageAsset> PageAssets() {
-  static const std::array<PageAsset, 10> kAssets = {{
+  static const std::array<PageAsset, 11> kAssets = {{
       {"/page/pubsub.js", kJavaScript, RIVULET_PAGE_CONTENT(pubsub_js)},
       {"/page/simplequeue.js", kJavaScript, RIVULET_PAGE_CONTENT(simplequeue_js)},
       {"/page/stats.js", kJavaScript, RIVULET_PAGE_CONTENT(stats_js)},
       {"/page/tasks.js", kJavaScript, RIVULET_PAGE_CONTENT(tasks_js)},
+      {"/page/arms.js", kJavaScript, RIVULET_PAGE_CONTENT(arms_js)},
       {"/page/common.js", kJavaScript, RIVULET_PAGE_CONTENT(common_js)},
       {"/page/chart.js", kJavaScript, RIVULET_PAGE_CONTENT(chart_js)},
       {"/page/tail.js", kJavaScript, RIVULET_PAGE_CONTENT(tail_js)},
@@ -108,6 +111,10 @@ std::string PageHtml(std::string_view program) {
 
 std::string TasksPageHtml(std::string_view program) {
   return FillIn(RIVULET_PAGE_CONTENT(tasks_html), program);
+}
+
+std::string ArmsPageHtml(std::string_view program) {
+  return FillIn(RIVULET_PAGE_CONTENT(arms_html), program);
 }
 
 bool IsOwnHost(std::string_view host, const std::vector<std::string>& hosts) {

@@ -26,6 +26,9 @@ std::string PageHtml(std::string_view program);
 /// The HTML of the page of a reader's tasks, at /tasks. What it shows is /tasks?format=json.
 std::string TasksPageHtml(std::string_view program);
 
+/// The HTML of the page of a bandit's arms, at /arms. What it shows is /arms?format=json.
+std::string ArmsPageHtml(std::string_view program);
+
 /// Whether a browser that was given this Host reaches us and nobody else: a numeric address,
 /// localhost, or one of `hosts`; with or without a port.
 bool IsOwnHost(std::string_view host, const std::vector<std::string>& hosts);

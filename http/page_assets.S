@@ -21,6 +21,8 @@ asset stats_html, stats.html
 asset stats_js, stats.js
 asset tasks_html, tasks.html
 asset tasks_js, tasks.js
+asset arms_html, arms.html
+asset arms_js, arms.js
 asset common_js, common.js
 asset chart_js, chart.js
 asset tail_js, tail.js

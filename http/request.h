@@ -39,6 +39,14 @@ class Request {
     }
     return std::nullopt;
   }
+  /// The last field of that name: what the nearest proxy added. O(fields).
+  std::optional<std::string_view> LastHeader(std::string_view name) const {
+    for (std::size_t i = head_.field_count; i-- > 0;) {
+      if (EqualsIgnoreCase(head_.fields[i].name.In(base_), name))
+        return head_.fields[i].value.In(base_);
+    }
+    return std::nullopt;
+  }
   /// A field of that name lists the token, or has it alone; without regard to case. O(bytes of the
   /// fields of that name).
   bool HasToken(std::string_view name, std::string_view token) const {

@@ -109,8 +109,8 @@ export function make(name, className, text) {
 }
 
 /// Makes the rows of a table body those of `items`, in their order, keeping the rows that stay (and
-/// so the focus). cells(item) is a list of texts, of {text, className}, or of {text, action}, which
-/// is a button; every item has as many.
+/// so the focus). cells(item) is a list of texts, of {text, className}, of {text, action}, which is a
+/// button, or of {element}, which is put there; every item has as many.
 export class Rows {
   constructor(body, numeric) {
     this.body = body;
@@ -150,7 +150,7 @@ export class Rows {
 
   fill(row, cells) {
     cells.forEach((cell, index) => {
-      const { text, className = '', action, links } = typeof cell === 'object' ? cell : { text: cell };
+      const { text, className = '', action, links, element } = typeof cell === 'object' ? cell : { text: cell };
       let td = row.children[index];
       if (!td) {
         td = row.appendChild(make(index === 0 ? 'th' : 'td'));
@@ -165,6 +165,8 @@ export class Rows {
       if (td.className !== wanted) td.className = wanted;
       if (links) {
         this.link(td, links);
+      } else if (element) {
+        if (td.firstChild !== element) td.replaceChildren(element);
       } else {
         setText(action ? td.firstChild : td, text);
       }
@@ -227,7 +229,8 @@ function showThere(stats) {
 
 /// Once a second: `ask()` gives the daemon's numbers (with health and start_time), `show(numbers)`
 /// puts them up; `away()` is told of each second without. What is returned asks at once.
-export function watch(askStats, show, away = () => {}) {
+/// `restsHidden`: nothing is asked while nobody looks.
+export function watch(askStats, show, away = () => {}, { pollMs = kPollMs, restsHidden = false } = {}) {
   let timer = null;
   let running = false;
   let again = false;
@@ -247,7 +250,7 @@ export function watch(askStats, show, away = () => {}) {
       away();
     }
     running = false;
-    timer = setTimeout(tick, again ? 0 : kPollMs);
+    if (!restsHidden || !document.hidden) timer = setTimeout(tick, again ? 0 : pollMs);
   };
   document.addEventListener('visibilitychange', () => document.hidden || tick());
   timer = setTimeout(tick, 0);

@@ -29,16 +29,17 @@ function cells({ name, value }) {
   ];
 }
 
-// A reader has a page of its tasks.
-function linkTasks() {
-  if (byId('tasks_link')) return;
-  const link = make('a', '', 'tasks');
-  link.id = 'tasks_link';
-  link.href = address('/tasks');
+// A reader has a page of its tasks, a bandit one of its arms.
+function linkPage(name) {
+  if (byId(name + '_link')) return;
+  const link = make('a', '', name);
+  link.id = name + '_link';
+  link.href = address('/' + name);
   document.querySelector('footer').prepend(link, ' ');
 }
 
 watch(() => askJson('/stats', { format: 'json' }), (stats) => {
-  if (Array.isArray(stats.tasks)) linkTasks();
+  if (Array.isArray(stats.tasks)) linkPage('tasks');
+  if ('arms' in stats) linkPage('arms');
   rows.show(flat(stats, '', []), (entry) => entry.name, cells);
 }, () => rates.clear());

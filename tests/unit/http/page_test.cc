@@ -12,10 +12,13 @@
 namespace rivulet {
 namespace {
 
-const std::vector<std::string> kPrograms = {"pubsub", "simplequeue", "ps_to_http", "a reader"};
+const std::vector<std::string> kPrograms = {"pubsub", "simplequeue", "ps_to_http", "a reader",
+                                            "a bandit"};
 
 std::string HtmlOf(const std::string& program) {
-  return program == "a reader" ? TasksPageHtml(program) : PageHtml(program);
+  return program == "a reader"   ? TasksPageHtml(program)
+         : program == "a bandit" ? ArmsPageHtml(program)
+                                 : PageHtml(program);
 }
 
 const PageAsset* FindAsset(std::string_view path) {

@@ -1,0 +1,33 @@
+// Arms of the store that a reader in this process has: --source=… with --store=memory: or file:.
+// Asked for where its tasks run, between two slices of messages; while a task takes its time, the
+// last known arms serve.
+//
+// Thread: the loop's.
+#pragma once
+
+#include <memory>
+
+#include "bandit/arms_reader.h"
+
+namespace rivulet {
+
+class HostedStore;
+class Runner;
+
+class ReaderArms final : public ArmsReader {
+ public:
+  /// All must outlive it. `store` is what the runner's tasks have.
+  ReaderArms(EventLoop& loop, const Clock& clock, Runner& runner, HostedStore& store,
+             ArmsReaderConfig config);
+  ~ReaderArms() override;
+
+ protected:
+  void Ask(StoreBatch batch) override;
+
+ private:
+  Runner& runner_;
+  HostedStore& store_;
+  std::shared_ptr<ReaderArms*> self_;  // what is told later looks here whether there is still one
+};
+
+}  // namespace rivulet

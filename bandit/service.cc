@@ -1,0 +1,160 @@
+#include "bandit/service.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <fstream>
+#include <utility>
+
+#include "bandit/api.h"
+#include "bandit/file_arms.h"
+#include "bandit/reader_arms.h"
+#include "bandit/redis_arms.h"
+#include "bandit/stats.h"
+#include "base/log.h"
+#include "queuereader/reader_host.h"
+#include "store/store_url.h"
+#include "tasks/tasks.h"
+
+namespace rivulet {
+namespace {
+
+constexpr Duration kTooLong = std::chrono::minutes(1);
+
+/// The first line of the file, as the store's own connection has it.
+Status ReadPassword(const std::string& path, RedisAddress* address) {
+  std::ifstream file(path);
+  std::string line;
+  if (!file || !std::getline(file, line)) {
+    return IoError("--store-password-file=" + path, errno != 0 ? errno : EIO);
+  }
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  address->password = std::move(line);
+  return {};
+}
+
+}  // namespace
+
+struct BanditService::Impl {
+  Impl(Daemon& its_daemon, BanditConfig its_config)
+      : daemon(its_daemon), config(std::move(its_config)) {}
+
+  Status OpenReader();
+  Status OpenArms();
+  void OnReaderEnd();
+
+  Daemon& daemon;
+  BanditConfig config;
+  bool stopping = false;
+  bool hung = false;
+  std::unique_ptr<ReaderHost> reader;  // nullptr: somebody else learns
+  std::unique_ptr<ArmsSource> arms;
+  std::unique_ptr<BanditApi> api;
+  std::unique_ptr<BanditStats> stats;
+};
+
+Status BanditService::Impl::OpenReader() {
+  TaskRegistry registry;
+  RegisterTasks(&registry);
+  MakePathsAbsolute(&config.reader);
+  auto opened = ReaderHost::Open(daemon.loop(), daemon.clock(),
+                                 {.program = "bandit",
+                                  .registry = &registry,
+                                  .options = config.reader,
+                                  .on_end = [this] { OnReaderEnd(); },
+                                  .exit_process = [this](int) { hung = true; },
+                                  .token_option = "source-auth-token-file"});
+  if (!opened.ok()) return opened.status();
+  reader = std::move(*opened);
+  return {};
+}
+
+void BanditService::Impl::OnReaderEnd() {
+  if (stopping) return daemon.loop().Stop();
+  LogError("learning has ended; the last known arms serve on");
+}
+
+Status BanditService::Impl::OpenArms() {
+  const ArmsReaderConfig reading = {
+      .keys = config.keys, .features = ContextSize(config.api), .refresh = config.refresh};
+  EventLoop& loop = daemon.loop();
+  const Clock& clock = daemon.clock();
+  if (config.store_is_redis()) {
+    auto address = ParseRedisUrl(config.store);
+    if (!address.ok()) return address.status();
+    if (!config.store_password_file.empty()) {
+      Status status = ReadPassword(config.store_password_file, &*address);
+      if (!status.ok()) return status;
+    }
+    arms = std::make_unique<RedisArms>(loop, clock, std::move(*address), reading);
+  } else if (reader != nullptr) {
+    arms = std::make_unique<ReaderArms>(loop, clock, reader->runner(), reader->store(), reading);
+  } else {
+    arms = std::make_unique<FileArms>(loop, clock, config.store, reading);
+  }
+  return {};
+}
+
+BanditService::BanditService(Daemon& daemon, BanditConfig config)
+    : impl_(std::make_unique<Impl>(daemon, std::move(config))) {}
+BanditService::~BanditService() = default;
+
+Status BanditService::Open() {
+  Impl& service = *impl_;
+  if (service.config.learns()) {
+    if (Status status = service.OpenReader(); !status.ok()) return status;
+  }
+  if (Status status = service.OpenArms(); !status.ok()) return status;
+  service.api = std::make_unique<BanditApi>(service.daemon, *service.arms, service.config.api);
+  service.api->Install();
+  service.stats = std::make_unique<BanditStats>(service.daemon, *service.arms, *service.api,
+                                                service.config.store, service.reader.get());
+  service.stats->Install();
+  // Behind the announcement: in the background the standard files change with it.
+  service.daemon.loop().Post([&service] {
+    if (service.reader != nullptr) {
+      LogInfo("learning from {}", service.reader->source().name());
+      service.reader->Start();
+    }
+    service.arms->Start();
+  });
+  return {};
+}
+
+Status BanditService::Close() {
+  Impl& service = *impl_;
+  if (service.reader == nullptr || service.hung) return {};
+  service.stopping = true;
+  if (!service.reader->ended()) {
+    service.reader->Stop();
+    service.daemon.loop().Run();
+  }
+  const ReaderCounts& counts = service.reader->counts();
+  LogInfo("{} messages read, {} finished, {} given up, {} malformed", counts.messages,
+          counts.finished, counts.given_up, counts.malformed);
+  if (service.reader->runner().exit_status() == 0) return {};
+  return {StatusCode::kUnavailable, "learning did not end in order"};
+}
+
+Status BanditService::health() const {
+  const Impl& service = *impl_;
+  if (service.reader == nullptr || service.stopping) return {};
+  if (service.hung) return {StatusCode::kUnavailable, "a task hangs, and nothing is learned"};
+  if (service.reader->ended()) {
+    return {StatusCode::kUnavailable, "learning has ended, for a reason that the log tells"};
+  }
+  const RunnerStats stats = service.reader->runner().Stats();
+  if (!stats.checkpoint_status.ok()) {
+    return {StatusCode::kUnavailable, "checkpoint: " + stats.checkpoint_status.message()};
+  }
+  if (stats.busy > kTooLong && stats.state != "waiting for the store") {
+    return {StatusCode::kUnavailable,
+            fmt::format("a message has been in hand for {:.0f} s",
+                        std::chrono::duration<double>(stats.busy).count())};
+  }
+  return {};
+}
+
+bool BanditService::hung() const { return impl_->hung; }
+
+}  // namespace rivulet
