@@ -85,7 +85,7 @@ void AddPaceOptions(Options* options, DeliveryOptions* values) {
 void AddConnectionOptions(Options* options, ConnectionOptions* values) {
   options->Section("Connections");
   options
-      ->Text("auth-token-file", &values->auth_token_file,
+      ->Text(values->token_option, &values->auth_token_file,
              "file whose first line is the bearer token for every connection")
       .Metavar("FILE");
   options
@@ -160,7 +160,7 @@ Result<SourceConfig> MakeSourceConfig(const SourceOptions& values,
   if (!config.urls.empty()) config.first = static_cast<std::size_t>(seed % config.urls.size());
   const bool own_token = !values.source_auth_token_file.empty();
   auto token = own_token ? TokenOf("source-auth-token-file", values.source_auth_token_file)
-                         : TokenOf("auth-token-file", connection.auth_token_file);
+                         : TokenOf(connection.token_option, connection.auth_token_file);
   if (!token.ok()) return token.status();
   if (!token->empty()) config.headers = {"Authorization: Bearer " + *token};
   config.positions = true;
@@ -197,7 +197,8 @@ void AddDeliveryOptions(Options* options, DeliveryOptions* values) {
   options->Flag("dry-run", &values->dry_run, "print the requests, and send none");
 }
 
-std::optional<int> CheckDeliveryOptions(const Options& options, const DeliveryOptions& values) {
+std::optional<int> CheckDeliveryOptions(const Options& options, const DeliveryOptions& values,
+                                        std::string_view token_option) {
   if (values.get_urls.empty() && values.post_urls.empty()) {
     return options.Fail("--destination-get-url or --destination-post-url must be given");
   }
@@ -214,8 +215,9 @@ std::optional<int> CheckDeliveryOptions(const Options& options, const DeliveryOp
     return options.Fail("--request-timeout must be at least 1ms");
   }
   for (const auto& header : values.headers) {
-    if (options.given("auth-token-file") && IsHeader(header, "Authorization")) {
-      return options.Fail("--header=Authorization must not come with --auth-token-file");
+    if (options.given(token_option) && IsHeader(header, "Authorization")) {
+      return options.Fail(
+          fmt::format("--header=Authorization must not come with --{}", token_option));
     }
   }
   return std::nullopt;
@@ -223,7 +225,7 @@ std::optional<int> CheckDeliveryOptions(const Options& options, const DeliveryOp
 
 Result<DeliveryConfig> MakeDeliveryConfig(const DeliveryOptions& values,
                                           const ConnectionOptions& connection, std::uint64_t seed) {
-  auto token = TokenOf("auth-token-file", connection.auth_token_file);
+  auto token = TokenOf(connection.token_option, connection.auth_token_file);
   if (!token.ok()) return token.status();
   DeliveryConfig config;
   const auto add = [&](DestinationConfig destination) {

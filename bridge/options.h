@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/options.h"
@@ -15,8 +16,9 @@ namespace rivulet {
 
 /// Of connections, to whomever.
 struct ConnectionOptions {
-  std::string auth_token_file;  // for destinations and source
-  std::string ca_file;          // PEM; the system's when empty
+  std::string token_option = "auth-token-file";  // what the next one's option is called
+  std::string auth_token_file;                   // for destinations and source
+  std::string ca_file;                           // PEM; the system's when empty
   Duration connect_timeout = std::chrono::seconds(5);
   Duration max_backoff = std::chrono::seconds(10);
 };
@@ -58,7 +60,9 @@ struct DeliveryOptions {
   bool dry_run = false;
 };
 void AddDeliveryOptions(Options* options, DeliveryOptions* values);
-std::optional<int> CheckDeliveryOptions(const Options& options, const DeliveryOptions& values);
+/// `token_option`: as of ConnectionOptions.
+std::optional<int> CheckDeliveryOptions(const Options& options, const DeliveryOptions& values,
+                                        std::string_view token_option = "auth-token-file");
 /// Reads the token file.
 Result<DeliveryConfig> MakeDeliveryConfig(const DeliveryOptions& values,
                                           const ConnectionOptions& connection, std::uint64_t seed);

@@ -1,74 +1,15 @@
 #include "ps_to_http/config.h"
 
-#include <algorithm>
 #include <utility>
-#include <vector>
-
-#include "journal/journal.h"
 
 namespace rivulet {
-
-namespace {
-
-constexpr std::uint64_t kMinSpoolBytes = std::uint64_t{1} << 20;
-constexpr double kMaxSpoolBytes = std::uint64_t{1} << 50;
-
-void AddSpoolOptions(Options* options, SpoolOptions* values) {
-  options->Section("Spool");
-  options
-      ->Text("spool-path", &values->path,
-             "folder that keeps on disk what destinations have not taken yet")
-      .Metavar("DIR");
-  options->Bytes("spool-max-bytes", &values->max_bytes, "how much it keeps")
-      .Range(static_cast<double>(kMinSpoolBytes), kMaxSpoolBytes);
-  options
-      ->Text("spool-full", &values->full,
-             "what happens then: the source is not read, or the oldest messages go")
-      .OneOf({"wait", "drop-oldest"})
-      .Metavar("POLICY");
-  options
-      ->Text("spool-sync", &values->sync,
-             "when messages are made safe: always, none, or once a duration")
-      .Metavar("POLICY")
-      .Check([](const std::string& text) { return ParseSyncPolicy(text).status(); });
-}
-
-// By what a spool knows its destinations again. In round robin they share what waits.
-std::vector<std::string> ReaderNames(const DeliveryOptions& delivery) {
-  if (delivery.round_robin) return {"round robin"};
-  std::vector<std::string> names;
-  const auto add = [&names](const std::string& name) {
-    const auto same = std::count(names.begin(), names.end(), name);
-    names.push_back(name);
-    // The same URL twice is two destinations. The number keeps their names apart.
-    if (same > 0) names.back() += " " + std::to_string(names.size());
-  };
-  for (const auto& url : delivery.get_urls) add("GET " + url);
-  for (const auto& url : delivery.post_urls) add("POST " + url);
-  return names;
-}
-
-Result<SpoolConfig> MakeSpoolConfig(const BridgeOptions& values) {
-  auto sync = ParseSyncPolicy(values.spool.sync);
-  if (!sync.ok()) return sync.status();
-  SpoolConfig config;
-  config.path = values.spool.path;
-  config.max_bytes = values.spool.max_bytes;
-  config.when_full = values.spool.full == "wait" ? SpoolConfig::WhenFull::kWait
-                                                 : SpoolConfig::WhenFull::kDropOldest;
-  config.sync = *sync;
-  config.memory_bytes = values.delivery.max_pending_bytes;
-  config.readers = ReaderNames(values.delivery);
-  return config;
-}
-
-}  // namespace
 
 void AddBridgeOptions(Options* options, BridgeOptions* values) {
   AddSourceOptions(options, &values->source);
   AddMessageFilterOptions(options, &values->filter);
   AddDeliveryOptions(options, &values->delivery);
-  AddSpoolOptions(options, &values->spool);
+  AddSpoolOptions(options, &values->spool,
+                  "what happens then: the source is not read, or the oldest messages go");
   AddConnectionOptions(options, &values->connection);
   AddStatusServerOptions(options, &values->status);
   options->Section("Running");
@@ -92,11 +33,7 @@ std::optional<int> CheckBridgeOptions(const Options& options, const BridgeOption
   if (const auto code = CheckSourceOptions(options, values.source)) return code;
   if (const auto code = CheckDeliveryOptions(options, values.delivery)) return code;
   if (const auto code = CheckConnectionOptions(options, values.connection)) return code;
-  for (const char* name : {"spool-max-bytes", "spool-full", "spool-sync"}) {
-    if (values.spool.path.empty() && options.given(name)) {
-      return options.Fail("--" + std::string(name) + " must come with --spool-path=DIR");
-    }
-  }
+  if (const auto code = CheckSpoolOptions(options, values.spool)) return code;
   if (Status status = CheckStatusServerOptions(values.status); !status.ok()) {
     return options.Fail(status.message());
   }
@@ -121,7 +58,7 @@ Result<BridgeConfig> MakeBridgeConfig(const BridgeOptions& values, std::uint64_t
   }
   config.offset_file = values.source.offset_file;
   if (!values.spool.path.empty()) {
-    auto spool = MakeSpoolConfig(values);
+    auto spool = MakeSpoolConfig(values.spool, values.delivery);
     if (!spool.ok()) return spool.status();
     config.spool = std::move(spool).value();
   }

@@ -10,17 +10,10 @@
 #include "bridge/message_filter.h"
 #include "bridge/options.h"
 #include "bridge/spool.h"
+#include "bridge/spool_options.h"
 #include "http/status_server.h"
 
 namespace rivulet {
-
-/// Of keeping on disk what waits.
-struct SpoolOptions {
-  std::string path;  // empty: in memory
-  std::uint64_t max_bytes = std::uint64_t{1} << 30;
-  std::string full = "wait";
-  std::string sync = "1s";
-};
 
 /// As given.
 struct BridgeOptions {
