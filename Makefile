@@ -16,8 +16,8 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 # A daemon is DIR/main.cc; rivulet-journal is journal/main.cc, rivulet-graph is graph/main.cc.
-PROGRAMS := pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader rivulet-journal rivulet-graph
-LIB_DIRS := base http journal bridge store algorithms graph tasks pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader
+PROGRAMS := pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader collector bandit rivulet-journal rivulet-graph
+LIB_DIRS := base http journal bridge store algorithms graph tasks pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader collector bandit
 main_dir = $(patsubst rivulet-%,%,$(1))
 
 # V=1 shows the commands.
@@ -36,13 +36,13 @@ CPPFLAGS += -I. -D_FILE_OFFSET_BITS=64 -DRAPIDJSON_HAS_STDSTRING=1
 CXXFLAGS_release := -O2 -g1 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 # g++ 12 warns of the standard library's own uninitialized members where code is instrumented.
 # clang 14 does not say in a macro, as g++ does, that it instruments: tests take fewer steps then.
-CXXFLAGS_asan := -O1 -g1 $(if $(findstring clang,$(CXX)),-D__SANITIZE_ADDRESS__=1,-Wno-maybe-uninitialized) -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS
+# -O0, for UBSan's checks cost the optimizer more than they gain by it: -O1 compiles twice as long, and the tests run as long.
+CXXFLAGS_asan := -O0 -g1 $(if $(findstring clang,$(CXX)),-D__SANITIZE_ADDRESS__=1,-Wno-maybe-uninitialized) -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS
 CXXFLAGS_tsan := -O1 -g1 -Wno-maybe-uninitialized -fsanitize=thread
 CXXFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 # Tests are compiled more often than they run.
-TEST_OBJS := $(BUILD)/obj/tests/%.o $(BUILD)/joined/tests/%.o
+TEST_OBJS := $(BUILD)/obj/tests/%.o $(BUILD)/joined/tests/%.o $(BUILD)/joined/tests/%.gch
 $(TEST_OBJS): CXXFLAGS_release := -O0 -g0
-$(TEST_OBJS): CXXFLAGS_asan := $(subst -O1,-O0,$(CXXFLAGS_asan))
 CXXFLAGS_ALL = -std=c++20 -fPIC -pthread $(WARNINGS) $(CXXFLAGS_$(FLAVOUR)) $(CXXFLAGS)
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
@@ -53,7 +53,7 @@ LIBS := -levent_core -lcurl -lhiredis -lfmt -lwslay -lre2 -lzstd -lz -lcrypto -l
 LIB_SRCS := $(filter-out %/main.cc,$(wildcard $(addsuffix /*.cc,$(LIB_DIRS))))
 # Files that are built into the programs as they are (.incbin), by folder.
 LIB_ASSETS := $(wildcard $(addsuffix /*.S,$(LIB_DIRS)))
-UNIT_DIRS ?= $(LIB_DIRS) bench
+UNIT_DIRS ?= $(LIB_DIRS) algorithms/bandit bench
 UNIT_SRCS := tests/unit/main.cc $(wildcard $(addsuffix /*_test.cc,$(addprefix tests/unit/,$(UNIT_DIRS))))
 obj = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 LIB := $(BUILD)/librivulet.a
@@ -70,7 +70,8 @@ objects_of = $(if $(2),$(patsubst %.cc,%.o,$(shell $(PYTHON) -B scripts/joined.p
 BY_LIBRARY := $(if $(filter release,$(FLAVOUR)),$(wildcard $(addsuffix /*.cc,base http journal pubsub simplequeue)))
 LIB_OBJS := $(call objects_of,$(filter-out $(BY_LIBRARY),$(LIB_SRCS)),$(JOIN),lib) \
   $(if $(BY_LIBRARY),$(call objects_of,$(filter $(BY_LIBRARY),$(LIB_SRCS)),$(JOIN),servers,--by-library)) $(patsubst %.S,$(BUILD)/obj/%.o,$(LIB_ASSETS))
-UNIT_OBJS := $(call objects_of,$(UNIT_SRCS),$(JOIN_TESTS),tests)
+# main.cc by itself: it includes doctest as nobody else does.
+UNIT_OBJS := $(call obj,tests/unit/main.cc) $(call objects_of,$(filter-out tests/unit/main.cc,$(UNIT_SRCS)),$(JOIN_TESTS),tests)
 PROGRAM_BINS := $(foreach p,$(PROGRAMS),$(if $(wildcard $(call main_dir,$(p))/main.cc),$(BIN)/$(p)))
 
 # Programs that are scripts: NAME from its source, with the version and where the headers are.
@@ -91,11 +92,17 @@ $(BUILD)/obj/%.o: %.cc Makefile
 	@mkdir -p $(@D)
 	$(call say,CXX $<)$(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
-$(BUILD)/joined/%.o: $(BUILD)/joined/%.cc Makefile
+$(BUILD)/joined/%.o: $(BUILD)/joined/%.cc $(BUILD)/joined/$$(*D)/precompiled.h.gch Makefile
 	$(call say,CXX $<)scripts/compile_joined.sh $< $@ $(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL)
 
-# The pages' parts: see http/page_assets.S.
-$(BUILD)/obj/%.o: %.S $(wildcard http/page/*) Makefile
+# scripts/precompiled.h, read once for all objects of a folder, which have the same options.
+$(foreach of,lib servers tests,$(BUILD)/joined/$(of)/precompiled.h.gch): $(BUILD)/joined/%/precompiled.h.gch: scripts/precompiled.h Makefile
+	@mkdir -p $(@D)
+	@printf '#include "%s"\n' $< $(if $(filter tests,$*),doctest/doctest.h) >$(@:.gch=)
+	$(call say,CXX $(@:.gch=))$(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL) $(if $(findstring clang,$(CXX)),-fpch-instantiate-templates) -MMD -MP -MT $@ -MF $(@:.gch=.d) -x c++-header $(@:.gch=) -o $@
+
+# The pages' parts: see http/page_assets.S; the browser's script: collector/script_asset.S.
+$(BUILD)/obj/%.o: %.S $(wildcard http/page/* collector/*.js) Makefile
 	@mkdir -p $(@D)
 	$(call say,AS $<)$(CXX) -c $< -o $@
 
@@ -164,7 +171,7 @@ deps-test:
 .PHONY: examples example-readers
 examples: $(EXAMPLES)  ## build the examples into build/release/examples
 # Those that tests run under a sanitizer.
-example-readers: $(filter-out $(BUILD)/examples/clicks/% $(BUILD)/examples/store/%,$(EXAMPLES))
+example-readers: $(filter-out $(addprefix $(BUILD)/examples/,clicks/% store/% shop/%),$(EXAMPLES))
 
 # memory, or redis: a server of its own.
 STORE ?= memory
@@ -172,6 +179,11 @@ STORE ?= memory
 demo: deps-build deps-store  ## play clicks through the whole pipeline (INPUT=FILE, RATE=N a second, STORE=redis)
 	@$(MAKE) -s --no-print-directory all $(BUILD)/examples/clicks/generate
 	@RIVULET_BIN_DIR=$(BIN) RIVULET_EXAMPLES_DIR=$(BUILD)/examples STORE=$(STORE) examples/clicks/demo.sh $(INPUT)
+
+.PHONY: demo-shop
+demo-shop: deps-build deps-store  ## a day of a shop whose pick a bandit learns (ARGS=--seconds=N, DRIFT=1, REFRESH=1000, STAY=600, STORE=redis)
+	@$(MAKE) -s --no-print-directory all $(BUILD)/examples/shop/shop $(BUILD)/examples/shop/crowd
+	@RIVULET_BIN_DIR=$(BIN) RIVULET_EXAMPLES_DIR=$(BUILD)/examples STORE=$(STORE) examples/shop/demo.sh $(ARGS)
 
 # Threads live in base and in the journal; the tsan build holds just those, and so costs little.
 TSAN_DIRS ?= base journal
@@ -267,5 +279,5 @@ help:  ## show this list
 	@echo "make TARGET [FLAVOUR=release|asan|tsan|fuzz]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
--include $(patsubst %.o,%.d,$(LIB_OBJS) $(UNIT_OBJS) $(call obj,$(EXAMPLE_SRCS) $(BENCH_SRCS) \
+-include $(wildcard $(BUILD)/joined/*/precompiled.h.d) $(patsubst %.o,%.d,$(LIB_OBJS) $(UNIT_OBJS) $(call obj,$(EXAMPLE_SRCS) $(BENCH_SRCS) \
   $(FUZZ_SRCS) $(wildcard $(foreach p,$(PROGRAMS),$(call main_dir,$(p))/main.cc))))

@@ -9,6 +9,7 @@
     python3 bench/run.py --only=reader,reader-latency,reader-peers   queuereader
     python3 bench/run.py --only=algorithms    ns an update of each algorithm
     python3 bench/run.py --only=store         the stores and the tasks on them
+    python3 bench/run.py --only=bandit        events, picks, and the way from one to the other
     python3 bench/run.py --runs=1             a quick look
 """
 
@@ -23,6 +24,7 @@ import time
 sys.dont_write_bytecode = True  # a run leaves nothing behind but its results
 
 import algorithms_sections
+import bandit_sections
 import bridge_sections
 import durable_sections
 import harness
@@ -33,7 +35,7 @@ import store_sections
 from report import Report
 
 SECTIONS = sections.ALL | pubsub_sections.ALL | durable_sections.ALL | bridge_sections.ALL \
-    | reader_sections.ALL | algorithms_sections.ALL | store_sections.ALL
+    | reader_sections.ALL | algorithms_sections.ALL | store_sections.ALL | bandit_sections.ALL
 WRITTEN = os.path.join(harness.ROOT, "bench", "RESULTS.md")
 
 

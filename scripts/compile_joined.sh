@@ -2,6 +2,8 @@
 # Compiles sources that joined.py put together; where they do not compile as one, each by itself.
 #
 #   scripts/compile_joined.sh JOINED.cc OBJECT COMPILER ARGUMENT...
+#
+# Beside JOINED.cc stands what is included before it, precompiled.h.
 set -u
 joined=$1
 object=$2
@@ -9,7 +11,7 @@ shift 2
 # g++ warns of a type with a member from a namespace without a name wherever it is not in the main file.
 case "$*" in *clang*) quiet= ;; *) quiet=-Wno-subobject-linkage ;; esac
 # shellcheck disable=SC2086 # one word or none
-if "$@" $quiet -MMD -MP -MT "$object" -MF "${object%.o}.d" -c "$joined" -o "$object" 2>"$object.errors"; then
+if "$@" $quiet -include "$(dirname "$joined")/precompiled.h" -MMD -MP -MT "$object" -MF "${object%.o}.d" -c "$joined" -o "$object" 2>"$object.errors"; then
   cat "$object.errors" >&2
   rm -f "$object.errors"
   exit 0
@@ -18,7 +20,7 @@ fi
 parts=
 dependencies=
 # shellcheck disable=SC2013 # names without spaces
-for source in $(sed -n 's/^#include "\(.*\)"$/\1/p' "$joined"); do
+for source in $(sed -n 's/^#include "\(.*\.cc\)"$/\1/p' "$joined"); do
   part=${object%.o}.$(basename "$source" .cc)
   "$@" -MMD -MP -MT "$object" -MF "$part.d" -c "$source" -o "$part.o" || exit 1
   parts="$parts $part.o"

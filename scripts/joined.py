@@ -5,10 +5,12 @@
 writes FOLDER/NAME.cc for each group of at most SIZE of the sources, unless it is as it was, takes away
 what else is there, and prints the names.
 
-A file that is joined is not alone with its names: two files that declare one name for themselves (in a
-namespace without a name, or as a macro) stand in different groups, and so does one whose own name a
-header declares. This goes by the look of lines, as the formatter leaves them; what slips through is an
-error of the compiler, and whoever joins then takes the files one by one.
+A file that is joined is not alone with its names. Where two files declare one name for themselves (in a
+namespace without a name), or a header declares what is one file's own, that file's name gets a number
+behind it; the headers stand before all, so that no name of theirs is touched. Where the headers that
+the file includes say the name too, or it may be a member's, one cannot tell which is meant: that file
+stands in another group. This goes by the look of lines, as the formatter leaves them; what slips through
+is an error of the compiler, and whoever joins then takes the files one by one.
 
 With --by-library only those are joined that need the same libraries, themselves or through what they
 include: a program that asks for one of them then links no library that it would not link anyway.
@@ -27,6 +29,7 @@ _DECLARED = re.compile(r"(?<!:)\b([A-Za-z_]\w*)(?=\s*(?:[(\[{;=]|final\b|:\s|$))
 _MACRO = re.compile(r"^\s*#\s*define\s+(\w+)", re.M)
 _LIBRARY = re.compile(r"^#include <(curl|event2|hiredis|openssl|re2|wslay|zlib|zstd)\b", re.M)
 _INCLUDED = re.compile(r'^#include "([^"]+)"', re.M)
+_USED = re.compile(r"^using (?!namespace)[\w:]*::(\w+);", re.M)
 _ANONYMOUS = re.compile(r"^namespace \{$(.*?)(?:^\}  // namespace$|\Z)", re.M | re.S)
 
 
@@ -58,6 +61,7 @@ def _own_names(text):
     names = set(_MACRO.findall(text))
     for block in _ANONYMOUS.findall(text):
         names |= _declared(block)
+    names.update(re.findall(r"^using (\w+) = ", text, re.M))
     return names | _declared("\n".join(re.findall(r"^static .*", text, re.M)))
 
 
@@ -87,8 +91,63 @@ def _libraries_of(source):
     return tuple(sorted(libraries))
 
 
+def _without_comments(text):
+    return re.sub(r"//[^\n]*", "", text)
+
+
+@functools.lru_cache(maxsize=None)
+def _header_facts(path):
+    """What a header declares, and every word in it."""
+    text = _without_comments(_read(path))
+    return frozenset(_declared(text)), frozenset(re.findall(r"[A-Za-z_]\w*", text))
+
+
+class Group:
+    """Sources to be joined, in order, and the names that each must give up: {name: another}."""
+
+    def __init__(self):
+        self.sources = []
+        self.renamed = []
+        self._taken = set()  # the sources' own names
+        self._used = set()  # what they take from another namespace
+        self._headers = set()
+
+    def add(self, source):
+        """False, and nothing is changed, where the source does not fit."""
+        text = _without_comments(_read(source))
+        own = _own_names(_read(source))
+        headers = set()
+        _headers_of(source, headers)
+        headers.discard(source)
+        used = set(_USED.findall(text))
+        # What the others call their own must not be what a header of this one declares.
+        if any(_header_facts(header)[0] & (self._taken | self._used) for header in headers - self._headers):
+            return False
+        # With its own headers it agrees.
+        of_others = set().union(*(_header_facts(header)[0] for header in self._headers - headers))
+        if used & (of_others | self._taken):
+            return False
+        giving_up = own & (of_others | self._taken | self._used)
+        words = set(_MACRO.findall(text)).union(*(_header_facts(header)[1] for header in headers))
+        for name in giving_up:
+            if name in words or re.search(r"(?:\.|->|::)%s\b" % name, text):
+                return False
+        number = len(self.sources) + 1
+        self.sources.append(source)
+        self.renamed.append({name: "%s_%d" % (name, number) for name in sorted(giving_up)})
+        self._taken |= own - giving_up
+        self._used |= used
+        self._headers |= headers
+        return True
+
+    def includes(self):
+        """Every line of the sources that includes something, once."""
+        return list(dict.fromkeys(line for source in self.sources
+                                  for line in re.findall(r"^#include .*", _read(source), re.M)))
+
+
 def groups(sources, size, by_library=False):
-    """Lists of at most `size` of the sources, those of a list of one folder. Whether two of
+    """Groups of at most `size` of the sources, those of a group of one folder. Whether two of
     them have a main() is not looked at."""
     by_folder = {}
     for source in sorted(sources):
@@ -96,25 +155,24 @@ def groups(sources, size, by_library=False):
         by_folder.setdefault((os.path.dirname(source), needs), []).append(source)
     result = []
     for _, members in sorted(by_folder.items()):
-        headers = set()
+        made = []  # of this folder
         for source in members:
-            _headers_of(source, headers)
-        common = set().union(*(_declared(_read(header)) for header in headers))
-        made = []  # of this folder: (sources, their names)
-        for source in members:
-            names = _own_names(_read(source))
-            if names & common:
-                result.append([source])
-                continue
-            for joined, taken in made:
-                if len(joined) < size and not names & taken:
-                    joined.append(source)
-                    taken |= names
-                    break
-            else:
-                made.append(([source], names))
-        result += [joined for joined, _ in made]
+            if not any(len(group.sources) < size and group.add(source) for group in made):
+                made.append(Group())
+                made[-1].add(source)
+        result += made
     return result
+
+
+def _joined_text(group):
+    if len(group.sources) == 1:
+        return '#include "%s"\n' % group.sources[0]
+    lines = group.includes() if any(group.renamed) else []
+    for source, renamed in zip(group.sources, group.renamed):
+        lines += ["#define %s %s" % pair for pair in renamed.items()]
+        lines.append('#include "%s"' % source)
+        lines += ["#undef " + name for name in renamed]
+    return "\n".join(lines) + "\n"
 
 
 def write(size, folder, sources, by_library=False):
@@ -122,8 +180,8 @@ def write(size, folder, sources, by_library=False):
     os.makedirs(folder, exist_ok=True)
     written = {}
     for group in groups(sources, size, by_library):
-        name = os.path.join(folder, os.path.splitext(group[0])[0].replace("/", "__") + ".cc")
-        written[name] = "".join('#include "%s"\n' % source for source in group)
+        name = os.path.join(folder, os.path.splitext(group.sources[0])[0].replace("/", "__") + ".cc")
+        written[name] = _joined_text(group)
     for name, text in written.items():
         if not os.path.exists(name) or _read(name) != text:
             with open(name, "w", encoding="utf-8") as file:

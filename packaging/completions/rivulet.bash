@@ -21,6 +21,9 @@ _rivulet() {
     --spool-full) mapfile -t COMPREPLY < <(compgen -W 'wait drop-oldest' -- "$current") ;;
     --summary-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current") ;;
     --store) mapfile -t COMPREPLY < <(compgen -W 'memory: file: redis:// redis+unix://' -- "$current") ;;
+    --policy) mapfile -t COMPREPLY < <(compgen -W 'thompson ucb1 epsilon-greedy lin-ucb linear-thompson uniform' -- "$current") ;;
+    --prior) mapfile -t COMPREPLY < <(compgen -W 'uniform counts' -- "$current") ;;
+    --remote-address) mapfile -t COMPREPLY < <(compgen -W 'none truncated full' -- "$current") ;;
     --compress) mapfile -t COMPREPLY < <(compgen -W 'none gzip zstd' -- "$current") ;;
     --by) mapfile -t COMPREPLY < <(compgen -W 'edges in out pagerank hops likelihood' -- "$current") ;;
     --format) mapfile -t COMPREPLY < <(compgen -W 'dot graphml json svg' -- "$current") ;;
@@ -29,7 +32,7 @@ _rivulet() {
       mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     --user) mapfile -t COMPREPLY < <(compgen -u -- "$current") ;;
     --group) mapfile -t COMPREPLY < <(compgen -g -- "$current") ;;
-    --config | --file | --*-file | --*-log | --dead-letter | --filename-format | --task | --preprocess | --validate | --requeue-giveup | --source)
+    --config | --file | --*-file | --*-log | --dead-letter | --filename-format | --task | --preprocess | --validate | --requeue-giveup | --source | --mapping)
       mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
   esac
   if [[ $program == *file_to_http && $current != -* && -z ${name-} ]]; then
@@ -46,4 +49,4 @@ _rivulet() {
   fi
 }
 
-complete -F _rivulet pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader rivulet-journal rivulet-graph rivulet-new-task
+complete -F _rivulet pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader collector bandit rivulet-journal rivulet-graph rivulet-new-task

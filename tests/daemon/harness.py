@@ -28,9 +28,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BIN_DIR = os.path.abspath(os.environ.get("RIVULET_BIN_DIR", os.path.join(ROOT, "build", "bin")))
 # Sanitized programs keep what was freed for a while: their memory says nothing.
 IS_SANITIZED = "asan" in BIN_DIR
-SERVERS = ("pubsub", "simplequeue")
+SERVERS = ("pubsub", "simplequeue", "collector", "bandit")
 PROGRAMS = ("pubsub", "simplequeue", "ps_to_http", "ps_to_file", "file_to_http", "queuereader",
-            "rivulet-journal", "rivulet-graph")
+            "collector", "bandit", "rivulet-journal", "rivulet-graph")
 # Sanitized programs on a busy machine need longer to start; no test waits for it when all is well.
 START_TIMEOUT = 30.0
 

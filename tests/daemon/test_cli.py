@@ -19,6 +19,8 @@ BASE_ARGS = {
     "ps_to_file": ["--pubsub-url=http://127.0.0.1:1/sub", "--filename-format=/proc/nonexistent/clicks-%H"],
     "file_to_http": ["--destination-post-url=http://127.0.0.1:1/put", "/nonexistent"],
     "queuereader": ["--source=-", "--task=count"],
+    "collector": ["--port=0", "--destination-post-url=http://127.0.0.1:1/put"],
+    "bandit": ["--port=0", "--store=redis://127.0.0.1:1"],
     "rivulet-journal": ["verify", "/nonexistent"],
     "rivulet-graph": ["--store=memory:", "top"],
 }
@@ -148,6 +150,10 @@ class CommandLine:
 
 
 class Server(CommandLine):
+    def more(self):
+        """What it needs besides its port."""
+        return BASE_ARGS[self.PROGRAM][1:]
+
     def test_help_lists_the_common_options(self):
         listed = help_options(self.run_it("--help").stdout)
         self.assertEqual([o for o in SERVER_OPTIONS if o not in listed], [])
@@ -157,12 +163,12 @@ class Server(CommandLine):
             taken.bind(("127.0.0.1", 0))
             taken.listen(1)
             port = taken.getsockname()[1]
-            run = self.run_it("--port=%d" % port)
+            run = self.run_it("--port=%d" % port, *self.more())
             self.assertEqual((run.returncode, run.stdout), (1, ""))
             self.assertRegex(run.stderr, r"^[^\n]*%d[^\n]*\n$" % port)
 
     def test_a_value_may_follow_its_option_as_a_word(self):
-        with Daemon(self.PROGRAM, "--port", "0") as daemon:
+        with Daemon(self.PROGRAM, "--port", "0", *self.more()) as daemon:
             self.assertGreater(daemon.port, 0)
 
     def test_a_config_file_sets_what_the_command_line_does_not(self):
@@ -170,23 +176,23 @@ class Server(CommandLine):
         with tempfile.NamedTemporaryFile("w", suffix=".conf") as config:
             config.write("# comment\nport = %d\nlog_level = error\n" % port)
             config.flush()
-            with Daemon(self.PROGRAM, "--config=" + config.name) as daemon:
+            with Daemon(self.PROGRAM, "--config=" + config.name, *self.more()) as daemon:
                 self.assertEqual(daemon.port, port)
-            with Daemon(self.PROGRAM, "--config=" + config.name, "--port=0") as daemon:
+            with Daemon(self.PROGRAM, "--config=" + config.name, "--port=0", *self.more()) as daemon:
                 self.assertNotEqual(daemon.port, port)
 
     def test_a_wide_address_without_a_token_is_refused(self):
-        run = self.run_it("--address=0.0.0.0", "--port=0")
+        run = self.run_it("--address=0.0.0.0", "--port=0", *self.more())
         self.assertIn(run.returncode, (1, 2))
         self.assertEqual(run.stdout, "")
         self.assertRegex(run.stderr, r"^[^\n]*0\.0\.0\.0[^\n]*\n$")
-        with Daemon(self.PROGRAM, "--address=0.0.0.0", "--insecure") as daemon:
+        with Daemon(self.PROGRAM, "--address=0.0.0.0", "--insecure", *self.more()) as daemon:
             self.assertGreater(daemon.port, 0)
 
     def test_sigterm_right_after_listening_exits_0_each_of_50_times(self):
         # Fails where signal handlers are installed after the line is printed.
         for _ in range(50):
-            process = subprocess.Popen([program_path(self.PROGRAM), "--port=0"],
+            process = subprocess.Popen([program_path(self.PROGRAM), "--port=0", *self.more()],
                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             try:
                 line = process.stdout.readline()
@@ -200,14 +206,14 @@ class Server(CommandLine):
                 process.stdout.close()
 
     def test_sigint_stops_as_sigterm_does(self):
-        daemon = Daemon(self.PROGRAM)
+        daemon = Daemon(self.PROGRAM, *self.more())
         daemon.signal(signal.SIGINT)
         self.assertEqual(daemon.wait(), 0)
 
     def test_the_pid_file_holds_the_pid_and_goes_away(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "daemon.pid")
-            with Daemon(self.PROGRAM, "--pid-file=" + path) as daemon:
+            with Daemon(self.PROGRAM, "--pid-file=" + path, *self.more()) as daemon:
                 with open(path) as file:
                     self.assertEqual(int(file.read()), daemon.pid)
             self.assertFalse(os.path.exists(path))
@@ -242,6 +248,14 @@ class QueuereaderTest(CommandLine, unittest.TestCase):
     PROGRAM = "queuereader"
 
 
+class CollectorTest(Server, unittest.TestCase):
+    PROGRAM = "collector"
+
+
+class BanditTest(Server, unittest.TestCase):
+    PROGRAM = "bandit"
+
+
 class RivuletJournalTest(CommandLine, unittest.TestCase):
     PROGRAM = "rivulet-journal"
 
@@ -253,8 +267,8 @@ class RivuletGraphTest(CommandLine, unittest.TestCase):
 class HarnessTest(unittest.TestCase):
     def test_every_program_has_its_cases(self):
         cases = {c.PROGRAM for c in (PubsubTest, SimplequeueTest, PsToHttpTest, PsToFileTest,
-                                     FileToHttpTest, QueuereaderTest, RivuletJournalTest,
-                                     RivuletGraphTest)}
+                                     FileToHttpTest, QueuereaderTest, CollectorTest, BanditTest,
+                                     RivuletJournalTest, RivuletGraphTest)}
         self.assertEqual(cases, set(PROGRAMS))
         self.assertTrue(set(SERVERS) <= cases)
 
