@@ -23,6 +23,7 @@
 //   std::string saved = random.Save();         // goes on with the same numbers
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -97,23 +98,27 @@ class Random {
     return NormalAtEdge(layer, x);
   }
 
-  /// Gamma, of scale 1: mean and variance are `shape`, which is above 0 and at most 1e150. Of
-  /// shapes far below 1 many draws are 0, the nearest double; LogOfGamma() tells them apart.
+  /// Shapes of gamma and beta below this count as this: of less, logarithms are no doubles.
+  static constexpr double kLeastShape = 1e-300;
+
+  /// Gamma, of scale 1: mean and variance are `shape`, of kLeastShape to 1e150. Of shapes far below
+  /// 1 many draws are 0, the nearest double; LogOfGamma() tells them apart.
   double Gamma(double shape) {
     if (shape < 1) [[unlikely]]
       return std::exp(LogOfGamma(shape));
     return GammaOfAtLeastOne(shape);
   }
-  /// The logarithm of such a draw; finite down to shapes of 1e-300.
+  /// The logarithm of such a draw; finite.
   double LogOfGamma(double shape) {
     if (shape >= 1) return std::log(GammaOfAtLeastOne(shape));
+    shape = std::max(shape, kLeastShape);
     // A gamma of shape + 1, times a uniform to the power of 1/shape.
     const double boosted = std::log(GammaOfAtLeastOne(shape + 1));
     return boosted + std::log(Uniform()) / shape;
   }
 
-  /// Beta, of mean a/(a + b). Requires 0 < a, b <= 1e150. In [0, 1]: 0 and 1 come out where they
-  /// are the double nearest to the draw.
+  /// Beta, of mean a/(a + b). Both shapes of kLeastShape to 1e150. In [0, 1]: 0 and 1 come out
+  /// where they are the double nearest to the draw.
   double Beta(double a, double b) {
     if (a < 1 || b < 1) [[unlikely]]
       return BetaByLogs(a, b);

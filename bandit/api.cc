@@ -170,7 +170,7 @@ void BanditApi::Impl::Arms(const Request& request, Reply& reply) {
   if (format != "json" && format != "svg") {
     return reply.Error(400, "format=" + ShownValue(format) + ": must be json, svg or html");
   }
-  std::uint64_t most = kMostShownArms;
+  std::uint64_t most = kShownArms;
   if (const auto n = request.Param("n")) {
     const auto given = ParseUint(*n);
     most = given.ok() ? *given : 0;

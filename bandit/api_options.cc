@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
+#include "tasks/bandit_arms.h"
+
 namespace rivulet {
 
 namespace {
-
-constexpr std::size_t kMostFeatures = 63;  // x_0 besides
 
 bool HasContext(const BanditApiOptions& api) {
   return api.policy == "lin-ucb" || api.policy == "linear-thompson";
@@ -29,10 +29,10 @@ Status CheckFeatures(const BanditApiOptions& api) {
   std::sort(names.begin(), names.end());
   const bool twice = std::adjacent_find(names.begin(), names.end()) != names.end();
   const bool unnamed = !names.empty() && names.front().empty();
-  if (twice || unnamed || names.size() > kMostFeatures) {
+  if (twice || unnamed || names.size() > kMaxBanditFeatures) {
     return InvalidArgument(
         fmt::format("--features={}: must be up to {} different names, joined by +", api.features,
-                    kMostFeatures));
+                    kMaxBanditFeatures));
   }
   return Status::Ok();
 }
@@ -67,7 +67,9 @@ void AddBanditApiOptions(Options* options, BanditApiOptions* api) {
       ->Texts("fallback", &api->fallback,
               "item to answer while there are no arms; of several, one at random")
       .Metavar("ID");
-  options->Time("stale-after", &api->stale_after, "arms older than this are called last-known")
+  options
+      ->Time("stale-after", &api->stale_after,
+             "how long the store may not be read until arms are called last-known")
       .Metavar("TIME");
   options->Uint("max-items", &api->max_items, "items one request may ask for")
       .Metavar("N")

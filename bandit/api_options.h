@@ -18,7 +18,7 @@ struct BanditApiOptions {
   double epsilon = 0.1;
   double alpha = 1;
   std::vector<std::string> fallback;
-  Duration stale_after = std::chrono::seconds(10);
+  Duration stale_after = std::chrono::seconds(1);
   std::uint64_t seed = 0;  // meant when has_seed
   bool has_seed = false;   // set by CheckBanditApiOptions()
   std::uint64_t max_items = 100;

@@ -1,10 +1,13 @@
 #include "bandit/arms_json.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 
 #include "algorithms/bandit/beta_quantile.h"
 #include "base/json.h"
+#include "store/store_text.h"
 
 namespace rivulet {
 
@@ -85,6 +88,16 @@ void AppendHistory(std::string* out, const std::vector<BanditRound>& history) {
   out->push_back(']');
 }
 
+// What is wrong now first.
+std::string StatusText(const ArmsReport& report, const BanditArms& arms) {
+  if (!report.status.ok()) return report.status.message();
+  if (!arms.trouble.empty()) return arms.trouble;
+  const std::vector<std::string>& unusable = report.picker.unusable();
+  if (unusable.empty()) return "ok";
+  return fmt::format("the sums of {} arms cannot be used, and they are drawn as unknown: {}",
+                     unusable.size(), ShownBytes(unusable.front()));
+}
+
 }  // namespace
 
 std::optional<double> SeenRate(const BanditArm& arm) {
@@ -117,7 +130,7 @@ std::string ArmsJson(const ArmsReport& report) {
   members.Text("policy", report.policy);
   members.Text("prior", report.prior);
   members.Text("state", ArmsStateName(report.state));
-  members.Text("status", report.status.ok() ? "ok" : report.status.message());
+  members.Text("status", StatusText(report, arms));
   members.Maybe("age", report.age ? std::optional(Seconds(*report.age)) : std::nullopt);
   members.Count("round", arms.round);
   members.Count("experiments", arms.experiments);

@@ -1,10 +1,12 @@
 // GET /arms?format=json: what is known of a bandit, arm by arm.
 //
-//   policy, prior, round, experiments, impressions, clicks, late, arms_total, picks, fallbacks
+//   policy, prior, round, experiments, impressions, clicks, late, arms_total, picks, fallbacks;
+//                       experiments, impressions, clicks, late and history are read once a second
+//                       (and at a new round), the arms every --refresh
 //   state               where /item answers from: current, last-known, fallback, none
-//   status              "ok", or why the store could not be read
+//   status              "ok", or why the store could not be read, or what of it cannot be used
 //   age                 seconds since the store was asked for what is shown; null: never
-//   arms                the best by mean, kMostShownArms of them at most:
+//   arms                the best by mean, as many as n= says:
 //     item, clicks, impressions   as the store has them, with the 1 and 1 that they began with
 //     rate                of true clicks by true impressions; null before the first
 //     alpha, beta, mean, low, high   the posterior, and the interval that holds 95 % of it
@@ -26,6 +28,7 @@
 
 namespace rivulet {
 
+inline constexpr std::size_t kShownArms = 100;
 inline constexpr std::size_t kMostShownArms = 1000;
 
 /// Borrows.
@@ -40,7 +43,7 @@ struct ArmsReport {
   std::uint64_t fallbacks = 0;
   Status health;
   WallTime start_time{};
-  std::size_t most_arms = kMostShownArms;
+  std::size_t most_arms = kShownArms;
 };
 
 /// 5 us an arm that is shown.

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <iterator>
 #include <utility>
 
 #include "base/units.h"
@@ -11,37 +11,8 @@
 namespace rivulet {
 namespace {
 
-constexpr Duration kAllEvery = std::chrono::seconds(1);
-
-bool Same(const BanditArm& a, const BanditArm& b) {
-  return a.clicks == b.clicks && a.impressions == b.impressions && a.id == b.id && a.sums == b.sums;
-}
-
-bool Same(const std::vector<BanditArm>& a, const std::vector<BanditArm>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const BanditArm& x, const BanditArm& y) { return Same(x, y); });
-}
-
-bool Same(const BanditArms& a, const BanditArms& b) {
-  return a.round == b.round && a.experiments == b.experiments && a.impressions == b.impressions &&
-         a.clicks == b.clicks && a.counted_impressions == b.counted_impressions &&
-         a.counted_clicks == b.counted_clicks &&
-         std::equal(a.history.begin(), a.history.end(), b.history.begin(), b.history.end(),
-                    [](const BanditRound& x, const BanditRound& y) {
-                      return x.round == y.round && x.json == y.json;
-                    }) &&
-         Same(a.arms, b.arms);
-}
-
-Result<std::uint64_t> RoundOf(const StoreReply& reply, const BanditKeys& keys) {
-  if (reply.kind == StoreReply::Kind::kFailed) return reply.status;
-  if (reply.kind == StoreReply::Kind::kNothing) return std::uint64_t{0};
-  std::uint64_t round = 0;
-  const char* end = reply.text.data() + reply.text.size();
-  const auto [at, error] = std::from_chars(reply.text.data(), end, round);
-  if (error == std::errc() && at == end) return round;
-  return InvalidArgument(fmt::format("the field round of {} must be a whole number", keys.state()));
-}
+constexpr Duration kTotalsEvery = std::chrono::seconds(1);
+constexpr int kRests = 9;  // times what a reading took
 
 }  // namespace
 
@@ -50,119 +21,124 @@ ArmsReader::ArmsReader(EventLoop& loop, const Clock& clock, ArmsReaderConfig con
       config_(std::move(config)),
       begin_(loop, [this] { Begin(); }),
       timer_(loop, [this] { Begin(); }),
-      timeout_(loop, [this] { OnTimeout(); }) {}
+      timeout_(loop, [this] { OnTimeout(); }) {
+  for (std::size_t i = 0; i < kArmsAmounts; ++i) {
+    questions_[i] = {config_.keys, config_.features, static_cast<ArmsAmount>(i)};
+  }
+  known_.fresh_for = config_.refresh + config_.timeout;
+}
 
 void ArmsReader::Start() { begin_.Schedule(); }
 
 void ArmsReader::ReadNow(std::function<void()> done) {
-  waiting_.push_back({std::move(done), Now() + config_.timeout});
-  if (!timeout_.active()) timeout_.Start(config_.timeout);
+  const MonoTime now = Now();
+  waiting_.push_back({std::move(done), now + config_.timeout});
+  WatchTime(now + config_.timeout, now);
   // When all that is ready has been served: a reading serves all who came in one turn.
-  if (!asking_) begin_.Schedule();
+  if (under_way_.size() < most_under_way_) begin_.Schedule();
+}
+
+// The first to be late is the first that came: a timer that runs is early enough.
+void ArmsReader::WatchTime(MonoTime until, MonoTime now) {
+  if (!timeout_.active()) timeout_.Start(until - now);
+}
+
+ArmsAmount ArmsReader::NextAmount(MonoTime now) {
+  if (all_each_time_ || known_.arms == nullptr) return ArmsAmount::kEverything;
+  if (config_.features > 0 && sums_due_) return ArmsAmount::kEverything;
+  const bool totals = totals_due_ || now - totals_at_ >= kTotalsEvery;
+  return totals ? ArmsAmount::kTotals : ArmsAmount::kCounters;
 }
 
 void ArmsReader::Begin() {
-  if (asking_) return;
+  if (under_way_.size() >= most_under_way_) return;
   const MonoTime now = Now();
   if (now < rests_until_) return timer_.Start(rests_until_ - now);
   timer_.Cancel();
-  asking_ = true;
-  slow_ = false;
-  rest_ = {};
-  asked_at_ = now;
-  served_ = std::exchange(waiting_, {});
-  const bool all = all_each_time_ || all_due_ || known_.arms == nullptr || config_.features > 0 ||
-                   now - all_at_ >= kAllEvery;
-  amount_ = all ? Amount::kAll : Amount::kArms;
-  if (!timeout_.active()) timeout_.Start(config_.timeout);
-  StoreBatch batch;
-  if (all) {
-    AskBandit(&batch, config_.keys, config_.features);
-  } else {
-    batch.HashAll(config_.keys.items);
-    batch.HashGet(config_.keys.state(), "round");
+  UnderWay& reading = under_way_.emplace_back();
+  reading.number = next_number_++;
+  reading.amount = NextAmount(now);
+  reading.asked_at = now;
+  reading.served = std::exchange(waiting_, {});
+  if (reading.amount != ArmsAmount::kCounters) {
+    totals_due_ = false;
+    totals_at_ = now;
   }
-  Ask(std::move(batch));
+  WatchTime(now + config_.timeout, now);
+  Ask(reading.number, reading.amount);
 }
 
-Result<ArmsReader::SharedArms> ArmsReader::UnderstandAll(
-    const std::vector<StoreReply>& replies) const {
-  auto bandit = ReadBandit(replies, config_.features);
-  if (!bandit.ok()) return bandit.status();
-  if (known_.arms != nullptr && Same(*known_.arms, *bandit)) return known_.arms;
-  return std::make_shared<const BanditArms>(std::move(*bandit));
-}
-
-Result<ArmsReader::SharedArms> ArmsReader::UnderstandArms(
-    const std::vector<StoreReply>& replies) const {
-  for (const StoreReply& reply : replies) {
-    if (reply.kind == StoreReply::Kind::kFailed) return reply.status;
+void ArmsReader::Took(Number number, const Result<SharedArms>& arms, Duration took) {
+  const auto at = std::find_if(under_way_.begin(), under_way_.end(),
+                               [&](const UnderWay& reading) { return reading.number == number; });
+  if (at == under_way_.end()) return;
+  at->took += took;
+  if (arms.ok() && *arms == nullptr) {
+    at->amount = ArmsAmount::kEverything;
+    sums_due_ = true;
+    return Ask(number, at->amount);
   }
-  auto arms = ReadArms(replies.at(0).items);
-  if (!arms.ok()) return arms.status();
-  auto round = RoundOf(replies.at(1), config_.keys);
-  if (!round.ok()) return round.status();
-  if (*round == known_.arms->round && Same(*arms, known_.arms->arms)) return known_.arms;
-  BanditArms bandit = *known_.arms;
-  bandit.arms = std::move(*arms);
-  bandit.round = *round;
-  return std::make_shared<const BanditArms>(std::move(bandit));
+  UnderWay reading = std::move(*at);
+  under_way_.erase(at);
+  if (arms.ok()) {
+    Know(reading, *arms);
+  } else if (reading.amount != ArmsAmount::kCounters) {
+    totals_due_ = true;
+  }
+  End(std::move(reading), arms.status());
 }
 
-void ArmsReader::Took(const Result<std::vector<StoreReply>>& replies) {
-  if (!replies.ok()) return End(replies.status());
-  const bool all = amount_ == Amount::kAll;
-  auto arms = all ? UnderstandAll(*replies) : UnderstandArms(*replies);
-  if (!arms.ok()) return End(arms.status());
-  if (all) all_at_ = asked_at_;
-  // Of a new round all is to be known soon.
-  all_due_ = !all && (*arms)->round != known_.arms->round;
-  known_.arms = std::move(*arms);
-  End({});
+void ArmsReader::Know(const UnderWay& reading, const SharedArms& arms) {
+  const bool is_new = arms != known_.arms;
+  // Of a new round all is to be known soon; counters that changed will go on to change.
+  if (reading.amount == ArmsAmount::kCounters) totals_due_ |= arms->round != known_.arms->round;
+  if (reading.amount != ArmsAmount::kTotals) sums_due_ = is_new;
+  known_.arms = arms;
+  known_.asked_at = std::max(known_.asked_at, reading.asked_at);
 }
 
-void ArmsReader::TookNothingNew() { End({}); }
-
-void ArmsReader::End(const Status& status) {
-  asking_ = false;
+void ArmsReader::End(UnderWay reading, const Status& status) {
   if (status.ok()) {
-    known_.asked_at = asked_at_;
     ++known_.readings;
-  } else if (!slow_) {
+  } else if (!reading.late) {
     ++known_.failures;
   }
   known_.status = status;
-  const MonoTime now = Now();
-  rests_until_ = now + rest_;
   if (config_.refresh > Duration::zero()) {
-    timer_.Start(std::max<Duration>(asked_at_ + config_.refresh - now, rest_));
+    const MonoTime now = Now();
+    const Duration rest = kRests * reading.took;
+    rests_until_ = now + rest;
+    known_.fresh_for = std::max(config_.refresh, rest) + config_.timeout;
+    timer_.Start(std::max<Duration>(reading.asked_at + config_.refresh - now, rest));
   }
-  Tell(&served_);
+  Tell(&reading.served);
   // Those who were told may have asked again.
-  if (!waiting_.empty()) return begin_.Schedule();
-  timeout_.Cancel();
+  if (!waiting_.empty()) begin_.Schedule();
 }
 
 void ArmsReader::OnTimeout() {
   const MonoTime now = Now();
-  if (asking_ && !slow_ && now - asked_at_ >= config_.timeout) {
-    slow_ = true;
-    ++known_.failures;
-    known_.status = {StatusCode::kUnavailable,
-                     fmt::format("no answer within {}", FormatDuration(config_.timeout))};
-  }
   std::vector<Waiter> over;
-  for (std::vector<Waiter>* waiters : {&served_, &waiting_}) {
+  MonoTime next = MonoTime::max();
+  const auto take_over = [&](std::vector<Waiter>* waiters) {
     const auto rest = std::find_if(waiters->begin(), waiters->end(),
                                    [&](const Waiter& waiter) { return waiter.until > now; });
     std::move(waiters->begin(), rest, std::back_inserter(over));
     waiters->erase(waiters->begin(), rest);
+    if (!waiters->empty()) next = std::min(next, waiters->front().until);
+  };
+  for (UnderWay& reading : under_way_) {
+    if (!reading.late && now - reading.asked_at >= config_.timeout) {
+      reading.late = true;
+      ++known_.failures;
+      known_.status = {StatusCode::kUnavailable,
+                       fmt::format("{} within {}", late_text_, FormatDuration(config_.timeout))};
+    }
+    if (!reading.late) next = std::min(next, reading.asked_at + config_.timeout);
+    take_over(&reading.served);
   }
-  MonoTime next = MonoTime::max();
-  if (!served_.empty()) next = served_.front().until;
-  if (!waiting_.empty()) next = std::min(next, waiting_.front().until);
-  if (asking_ && !slow_) next = std::min(next, asked_at_ + config_.timeout);
-  if (next != MonoTime::max()) timeout_.Start(next - now);
+  take_over(&waiting_);
+  if (next != MonoTime::max()) WatchTime(next, now);
   Tell(&over);
 }
 

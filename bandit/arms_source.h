@@ -25,8 +25,10 @@ struct KnownArms {
   std::shared_ptr<const BanditArms> arms;
   /// When the store was asked for them; what it was told before then is in them.
   MonoTime asked_at{};
-  /// OK, or why the last reading failed.
+  /// OK, or why the last reading failed. What is known may be young all the same.
   Status status;
+  /// Arms may be as old as this with all in order: until the next reading, and while it runs.
+  Duration fresh_for{};
   std::uint64_t readings = 0;
   std::uint64_t failures = 0;
 };

@@ -1,6 +1,7 @@
 #include "bandit/config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <string_view>
@@ -78,6 +79,11 @@ int CheckStore(const Options& declared, const BanditConfig& config) {
         "--store=memory: must come with --source, which fills it; else it must be redis://HOST or "
         "file:DIR, which a queuereader with the task bandit fills");
   }
+  if (!config.store_is_redis() && declared.given("store-password-file")) {
+    return declared.Fail(
+        fmt::format("--store-password-file={} goes with --store=redis://HOST: {} needs no password",
+                    config.store_password_file, shown));
+  }
   if (config.keys.items.empty()) return declared.Fail("--key= must be the name of a hash");
   if (config.keys.experiments.empty()) {
     return declared.Fail("--experiments= must be the name of a counter");
@@ -93,20 +99,43 @@ int CheckStore(const Options& declared, const BanditConfig& config) {
   return 0;
 }
 
+/// Of a policy with a context: the API must weigh the numbers that the task learns, in its order.
+int CheckFeatures(const Options& declared, std::string_view of_task, BanditConfig* config) {
+  std::string& features = config->api.features;
+  if (!declared.given("features")) {
+    features = of_task;
+  } else if (features != of_task) {
+    return declared.Fail(
+        of_task.empty()
+            ? fmt::format("--features={0}: --task=bandit learns no context: it must have "
+                          "features={0}, too",
+                          features)
+            : fmt::format("--features={0} must be features={1} of --task, in that order, or left "
+                          "out",
+                          features, of_task));
+  }
+  return 0;
+}
+
 /// Takes over what the task bandit was told and the API was not.
 int CheckTasks(const Options& declared, BanditConfig* config) {
   ReaderOptions& reader = config->reader;
   if (!config->learns()) {
-    for (const char* name : {"task", "checkpoint-dir", "checkpoint-name", "checkpoint-every",
-                             "queuename", "lease", "source-auth-token-file"}) {
+    for (const char* name :
+         {"task", "task-timeout", "queuename", "lease", "mget-items", "source-auth-token-file",
+          "sleeptime-queue-empty", "sleeptime-failed-queue", "max-tries", "requeue-delay",
+          "failed-message-dir", "checkpoint-dir", "checkpoint-name", "checkpoint-every",
+          "forget-sources"}) {
       if (declared.given(name)) return declared.Fail(fmt::format("--{} goes with --source", name));
     }
     return 0;
   }
   const auto task = std::find_if(reader.tasks.begin(), reader.tasks.end(), IsBanditTask);
   if (task == reader.tasks.end()) {
-    return declared.Fail(
-        "--task is missing: with --source one must be bandit, as bandit:catalogue=FILE,arms=10");
+    return declared.Fail(fmt::format(
+        "--task={} must be bandit, as bandit:catalogue=FILE,arms=10, or come beside one that is: "
+        "with --source",
+        fmt::join(reader.tasks, " --task=")));
   }
   const auto take = [&](const char* option, const char* key, std::string* value) {
     const std::string told = TaskArgument(*task, key);
@@ -116,7 +145,10 @@ int CheckTasks(const Options& declared, BanditConfig* config) {
   take("experiments", "experiments", &config->keys.experiments);
   const bool has_context =
       config->api.policy == "lin-ucb" || config->api.policy == "linear-thompson";
-  if (has_context) take("features", "features", &config->api.features);
+  if (has_context) {
+    const int code = CheckFeatures(declared, TaskArgument(*task, "features"), config);
+    if (code != 0) return code;
+  }
   reader.store = config->store;
   reader.store_password_file = config->store_password_file;
   reader.drain_timeout = config->daemon.drain_timeout;

@@ -49,7 +49,9 @@ std::string OutlineOf(const std::string& folder, const Clock& clock) {
 
 /// On the helper's thread until it is done.
 struct FileArms::Reading {
-  Result<std::vector<StoreReply>> replies = Status(StatusCode::kUnavailable, "not read");
+  ArmsQuestion question;
+  SharedArms known;
+  Result<SharedArms> arms = Status(StatusCode::kUnavailable, "not read");
   std::string outline;
   bool opened = false;
 };
@@ -63,28 +65,29 @@ FileArms::FileArms(EventLoop& loop, const Clock& clock, std::string url, ArmsRea
   ReadAllEachTime();
 }
 
-void FileArms::Ask(StoreBatch batch) {
+void FileArms::Ask(Number number, ArmsAmount amount) {
   const auto reading = std::make_shared<Reading>();
+  reading->question = QuestionOf(amount);
+  reading->known = known().arms;
   helper_.Do(
-      [reading, batch = std::move(batch), url = url_, folder = folder_, read = read_,
-       clock = &clock_]() -> Status {
+      [reading, url = url_, folder = folder_, read = read_, clock = &clock_]() -> Status {
         reading->outline = OutlineOf(folder, *clock);
         if (!read.empty() && reading->outline == read) return {};
         reading->opened = true;
         auto store = OpenStore(url, {.clock = clock, .read_only = true});
         if (store.ok()) {
-          reading->replies = (*store)->Run(batch);
+          reading->arms = reading->question.Understand((*store)->Run(reading->question.Batch()),
+                                                       reading->known);
         } else {
-          reading->replies = store.status();
+          reading->arms = store.status();
         }
         return {};
       },
-      [this, reading](const Status&, Duration took) {
-        if (!reading->opened) return TookNothingNew();
+      [this, number, reading](const Status&, Duration took) {
+        if (!reading->opened) return Took(number, known().arms, took);
         ++openings_;
-        RestFor(9 * took);
-        read_ = reading->replies.ok() ? reading->outline : "";
-        Took(reading->replies);
+        read_ = reading->arms.ok() ? reading->outline : "";
+        Took(number, reading->arms, took);
       });
 }
 

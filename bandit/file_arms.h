@@ -2,8 +2,8 @@
 // Read as a whole, on a thread of its own, when the folder has changed, and for at most a tenth of
 // the time: a reading that took 50 ms is followed by 450 ms of rest.
 //
-// Cost of a reading: O(bytes of the folder), and a look at its files where nothing has changed.
-// Thread: the loop's.
+// Cost of a reading: O(bytes of the folder) on that thread, and a look at its files where nothing
+// has changed. Thread: the loop's.
 #pragma once
 
 #include <memory>
@@ -23,7 +23,7 @@ class FileArms final : public ArmsReader {
   std::uint64_t openings() const { return openings_; }
 
  protected:
-  void Ask(StoreBatch batch) override;
+  void Ask(Number number, ArmsAmount amount) override;
 
  private:
   struct Reading;

@@ -26,6 +26,14 @@ void AppendDraw(std::string* out, double draw) {
   out->append(digits, 8);
 }
 
+std::vector<std::string> EachOnce(const std::vector<std::string>& ids) {
+  std::vector<std::string> once;
+  for (const std::string& id : ids) {
+    if (std::find(once.begin(), once.end(), id) == once.end()) once.push_back(id);
+  }
+  return once;
+}
+
 }  // namespace
 
 std::string_view ArmsStateName(ArmsState state) {
@@ -62,7 +70,7 @@ ItemAnswers::ItemAnswers(const ArmsSource& source, const BanditApiOptions& optio
     : source_(source),
       policy_(options.policy),
       prior_(options.prior),
-      fallback_(options.fallback),
+      fallback_(EachOnce(options.fallback)),
       stale_after_(options.stale_after),
       reads_each_request_(options.reads_each_request),
       picker_(MakePickRules(options)),
@@ -73,9 +81,10 @@ ArmsState ItemAnswers::State(MonoTime now, MonoTime since) const {
   if (known.arms == nullptr || known.arms->arms.empty()) {
     return fallback_.empty() ? ArmsState::kNone : ArmsState::kFallback;
   }
-  const bool late =
-      reads_each_request_ ? known.asked_at < since : now - known.asked_at > stale_after_;
-  return late || !known.status.ok() ? ArmsState::kLastKnown : ArmsState::kCurrent;
+  const bool late = reads_each_request_
+                        ? known.asked_at < since || !known.status.ok()
+                        : now - known.asked_at > std::max(stale_after_, known.fresh_for);
+  return late ? ArmsState::kLastKnown : ArmsState::kCurrent;
 }
 
 const Picker& ItemAnswers::picker() {

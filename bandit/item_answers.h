@@ -20,8 +20,8 @@ namespace rivulet {
 
 /// Where an answer comes from.
 enum class ArmsState : std::uint8_t {
-  kCurrent,    // arms that were read lately
-  kLastKnown,  // arms that could not be read anew
+  kCurrent,    // arms that were read lately; where each request reads: for it
+  kLastKnown,  // arms that could not be read anew for so long that it matters
   kFallback,   // there are none, or none that may be answered
   kNone,       // nor is there a fallback
 };
@@ -61,8 +61,10 @@ class ItemAnswers {
   /// `source` must outlive it.
   ItemAnswers(const ArmsSource& source, const BanditApiOptions& options, std::uint64_t seed);
 
-  /// Valid until the next. `since`: only arms that were asked for after it are current, besides
-  /// being younger than stale_after. Learns nothing; what was picked is counted unless it is HEAD.
+  /// Valid until the next. Arms are current until they are older than stale_after (and than what
+  /// the source takes with all in order); where each request reads, only if they were asked for
+  /// after `since` and the last reading was well. Learns nothing; what was picked is counted unless
+  /// it is HEAD.
   const ItemAnswer& Answer(const ItemRequest& request, MonoTime now, MonoTime since);
 
   /// What an answer given now would come from.

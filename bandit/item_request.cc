@@ -5,16 +5,15 @@
 #include <algorithm>
 #include <cmath>
 
-#include "algorithms/bandit/linear_arm.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "tasks/bandit_arms.h"
 
 namespace rivulet {
 
 namespace {
 
 constexpr std::size_t kMostShown = 60;
-constexpr double kMostFeature = LinearArm::kMostNumber;
 
 }  // namespace
 
@@ -75,11 +74,12 @@ Status ItemRequestReader::ReadContext(const Request& request, ItemRequest* out) 
       document_.Parse(*text, {.refuse_duplicate_keys = true, .require_object = true});
   if (!parsed.ok()) return wrong("must be a JSON object of numbers: " + parsed.message());
   for (std::size_t i = 0; i < features_.size(); ++i) {
-    const JsonValue* value = FindMember(document_.root(), features_[i]);
+    const JsonValue* value = FindPath(document_.root(), features_[i]);
     if (value == nullptr) continue;
     const auto number = JsonNumber(value);
-    if (!number || !(std::abs(*number) <= kMostFeature)) {
-      return wrong(fmt::format("{} must be a number from -1e30 to 1e30", features_[i]));
+    if (!number || !(std::abs(*number) <= kMostBanditFeature)) {
+      return wrong(fmt::format("{} must be a number from -{} to {}", features_[i],
+                               kMostBanditFeature, kMostBanditFeature));
     }
     out->context[i + 1] = *number;
   }

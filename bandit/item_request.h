@@ -2,8 +2,9 @@
 //
 //   n=3              up to so many different items, the best first
 //   exclude=a,b      not these; an id with a comma cannot be excluded
-//   context={"x":1}  numbers of who will see it, by the names of --features; what is missing is 0,
-//                    and other names are not looked at
+//   context={"x":1}  numbers of who will see it, by the names of --features, of which "a.b" is
+//                    {"a":{"b":1}} as in the task's messages; what is missing is 0, and other
+//                    names are not looked at
 //   format=json      or text, the default, but for those who accept JSON
 #pragma once
 

@@ -24,9 +24,11 @@ int main(int argc, char** argv) {
   Daemon daemon(kName, config.daemon);
   BanditService service(daemon, std::move(config));
   daemon.OnBound([&service] { return service.Open(); });
+  daemon.OnDraining([&service] { service.OnDraining(); });
   daemon.OnDrained([&service] { return service.Close(); });
   daemon.CheckHealthBy([&service] { return service.health(); });
   const int status = daemon.Run();
   if (service.hung()) ExitAtOnce(1);
+  if (service.refused()) return 2;
   return status;
 }

@@ -82,6 +82,7 @@ void Picker::UpdateLinear(const BanditArms* before) {
   const std::size_t d = rules_.context_size;
   const std::size_t upper = d * (d + 1) / 2;
   const std::vector<double> nothing(upper + d, 0.0);
+  const std::vector<std::string> unusable_before = std::exchange(unusable_, {});
   std::vector<LinearArm> linear;
   linear.reserve(arms_->arms.size());
   std::size_t old = 0;
@@ -90,11 +91,17 @@ void Picker::UpdateLinear(const BanditArms* before) {
     const bool same = before != nullptr && old < before->arms.size() &&
                       before->arms[old].id == arm.id && before->arms[old].sums == arm.sums;
     if (same) {
+      if (std::find(unusable_before.begin(), unusable_before.end(), arm.id) !=
+          unusable_before.end()) {
+        unusable_.push_back(arm.id);
+      }
       linear.push_back(std::move(linear_[old]));
       continue;
     }
-    const std::span<const double> sums = arm.sums.size() == upper + d ? arm.sums : nothing;
+    const bool has_sums = arm.sums.size() == upper + d;
+    const std::span<const double> sums = has_sums ? arm.sums : nothing;
     auto made = LinearArm::FromSums(sums.first(upper), sums.subspan(upper), kRidge);
+    if (!made) unusable_.push_back(arm.id);
     linear.push_back(made ? *std::move(made) : LinearArm(d, kRidge));
   }
   linear_ = std::move(linear);

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -72,6 +73,8 @@ class Picker {
   /// This arm was answered: a count of this process, which no draw looks at.
   void NotePicked(std::size_t index) { ++picked_[index]; }
   std::uint64_t picked(std::size_t index) const { return picked_[index]; }
+  /// Arms whose sums cannot be used (they are none of numbers), by id: they are drawn as unknown.
+  const std::vector<std::string>& unusable() const { return unusable_; }
   const BetaPosterior& posterior(std::size_t index) const { return posteriors_[index]; }
   const PickRules& rules() const { return rules_; }
 
@@ -92,6 +95,7 @@ class Picker {
   std::vector<BetaPosterior> posteriors_;
   std::vector<double> fixed_;  // scores that are the same in every pick
   std::vector<LinearArm> linear_;
+  std::vector<std::string> unusable_;
   std::vector<std::uint64_t> picked_;
   std::vector<std::uint8_t> barred_;  // not to be chosen by this pick
   std::size_t barred_count_ = 0;

@@ -9,20 +9,35 @@ namespace rivulet {
 ReaderArms::ReaderArms(EventLoop& loop, const Clock& clock, Runner& runner, HostedStore& store,
                        ArmsReaderConfig config)
     : ArmsReader(loop, clock, std::move(config)),
+      clock_(clock),
       runner_(runner),
       store_(store),
-      self_(std::make_shared<ReaderArms*>(this)) {}
+      self_(std::make_shared<ReaderArms*>(this)) {
+  SayOfLate("the tasks are busy: not read");
+}
 
 ReaderArms::~ReaderArms() { *self_ = nullptr; }
 
-void ReaderArms::Ask(StoreBatch batch) {
-  using Replies = Result<std::vector<StoreReply>>;
-  const auto replies = std::make_shared<Replies>(Status(StatusCode::kUnavailable, "not asked"));
-  runner_.Inspect([replies, batch = std::move(batch),
-                   store = &store_](const Reader&) { *replies = store->Run(batch); },
-                  [replies, self = self_] {
-                    if (*self != nullptr) (*self)->Took(*replies);
-                  });
+void ReaderArms::Ask(Number reading, ArmsAmount amount) {
+  // What is asked, what is known, and then what was found: understood where the tasks run, so that
+  // the loop only takes it over.
+  struct Work {
+    ArmsQuestion question;
+    SharedArms known_before;
+    Result<SharedArms> arms = Status(StatusCode::kUnavailable, "not asked");
+    Duration took{};
+  };
+  const auto work = std::make_shared<Work>(Work{QuestionOf(amount), known().arms});
+  runner_.Inspect(
+      [work, store = &store_, clock = &clock_](const Reader&) {
+        const MonoTime began = clock->Now();
+        work->arms = work->question.Understand(store->Run(work->question.Batch()),
+                                               std::exchange(work->known_before, nullptr));
+        work->took = clock->Now() - began;
+      },
+      [work, reading, self = self_] {
+        if (*self != nullptr) (*self)->Took(reading, work->arms, work->took);
+      });
 }
 
 }  // namespace rivulet

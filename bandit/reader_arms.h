@@ -1,6 +1,6 @@
 // Arms of the store that a reader in this process has: --source=… with --store=memory: or file:.
-// Asked for where its tasks run, between two slices of messages; while a task takes its time, the
-// last known arms serve.
+// Asked for and understood where its tasks run, between two slices of messages; while a task takes
+// its time, the last known arms serve.
 //
 // Thread: the loop's.
 #pragma once
@@ -22,9 +22,10 @@ class ReaderArms final : public ArmsReader {
   ~ReaderArms() override;
 
  protected:
-  void Ask(StoreBatch batch) override;
+  void Ask(Number reading, ArmsAmount amount) override;
 
  private:
+  const Clock& clock_;
   Runner& runner_;
   HostedStore& store_;
   std::shared_ptr<ReaderArms*> self_;  // what is told later looks here whether there is still one

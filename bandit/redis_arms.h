@@ -1,35 +1,41 @@
-// Arms that a Redis server has: --store=redis://… Read over a connection of their own, on the loop:
-// what is asked in one turn of it, or while a reading is under way, shares the next reading, which
-// is one HGETALL and one HGET in one request.
+// Arms that a Redis server has: --store=redis://… Read over a connection of their own, on the loop.
+// What is asked in one turn of it shares a reading, which is one HGETALL and one HGET in one
+// request; where a reading serves requests (--refresh=0), up to kReadingsAhead are under way, so
+// that none waits for another's answer before its own is asked.
 //
+// Cost of a reading of 10 arms that brings nothing new: 5 us of the loop; else 5 us more.
 // Thread: the loop's.
 #pragma once
 
+#include <array>
 #include <memory>
+#include <vector>
 
 #include "bandit/arms_reader.h"
 #include "store/redis_client.h"
 
 namespace rivulet {
 
-class RedisBatch;
-
 class RedisArms final : public ArmsReader {
  public:
+  static constexpr std::size_t kReadingsAhead = 4;
+
   /// Begins to connect. Both must outlive it.
   RedisArms(EventLoop& loop, const Clock& clock, RedisAddress address, ArmsReaderConfig config,
             BackoffConfig reconnect = {std::chrono::milliseconds(50), std::chrono::seconds(1)});
   ~RedisArms() override;
 
  protected:
-  void Ask(StoreBatch batch) override;
+  void Ask(Number reading, ArmsAmount amount) override;
 
  private:
-  void OnOutcome(RedisOutcome outcome);
+  void OnOutcome(Number reading, ArmsAmount amount, RedisOutcome outcome);
+  Result<SharedArms> Understand(ArmsAmount amount, RedisOutcome outcome);
 
-  // The reading in hand.
-  StoreBatch batch_;
-  std::unique_ptr<RedisBatch> redis_;
+  std::array<RedisRequest, kArmsAmounts> requests_;
+  // The last replies to a question for counters, and what was known of them.
+  std::vector<RedisReply> last_replies_;
+  SharedArms last_arms_;
   bool distrusted_ = false;  // the connection: its last answer was none
   RedisClient client_;
 };

@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <fstream>
+#include <algorithm>
 #include <utility>
 
 #include "bandit/api.h"
@@ -12,6 +11,7 @@
 #include "bandit/redis_arms.h"
 #include "bandit/stats.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "queuereader/reader_host.h"
 #include "store/store_url.h"
 #include "tasks/tasks.h"
@@ -20,18 +20,8 @@ namespace rivulet {
 namespace {
 
 constexpr Duration kTooLong = std::chrono::minutes(1);
-
-/// The first line of the file, as the store's own connection has it.
-Status ReadPassword(const std::string& path, RedisAddress* address) {
-  std::ifstream file(path);
-  std::string line;
-  if (!file || !std::getline(file, line)) {
-    return IoError("--store-password-file=" + path, errno != 0 ? errno : EIO);
-  }
-  if (!line.empty() && line.back() == '\r') line.pop_back();
-  address->password = std::move(line);
-  return {};
-}
+// Behind the reader's own deadline, which settles what it can.
+constexpr Duration kBehindDeadline = std::chrono::milliseconds(200);
 
 }  // namespace
 
@@ -42,10 +32,16 @@ struct BanditService::Impl {
   Status OpenReader();
   Status OpenArms();
   void OnReaderEnd();
+  void OnHang();
+  void OnDraining();
+  Status AwaitReader();
 
   Daemon& daemon;
   BanditConfig config;
+  bool refused = false;
   bool stopping = false;
+  bool closing = false;  // the loop runs for the reader alone
+  MonoTime stop_by{};
   bool hung = false;
   std::unique_ptr<ReaderHost> reader;  // nullptr: somebody else learns
   std::unique_ptr<ArmsSource> arms;
@@ -62,7 +58,7 @@ Status BanditService::Impl::OpenReader() {
                                   .registry = &registry,
                                   .options = config.reader,
                                   .on_end = [this] { OnReaderEnd(); },
-                                  .exit_process = [this](int) { hung = true; },
+                                  .exit_process = [this](int) { OnHang(); },
                                   .token_option = "source-auth-token-file"});
   if (!opened.ok()) return opened.status();
   reader = std::move(*opened);
@@ -70,8 +66,34 @@ Status BanditService::Impl::OpenReader() {
 }
 
 void BanditService::Impl::OnReaderEnd() {
-  if (stopping) return daemon.loop().Stop();
-  LogError("learning has ended; the last known arms serve on");
+  if (closing) return daemon.loop().Stop();
+  if (!stopping) LogError("learning has ended; the last known arms serve on");
+}
+
+void BanditService::Impl::OnHang() {
+  hung = true;
+  if (closing) daemon.loop().Stop();
+}
+
+// Beside the last answers: both have the same time.
+void BanditService::Impl::OnDraining() {
+  stopping = true;
+  stop_by = daemon.clock().Now() + config.daemon.drain_timeout + kBehindDeadline;
+  if (reader != nullptr && !reader->ended()) reader->Stop();
+}
+
+Status BanditService::Impl::AwaitReader() {
+  closing = true;
+  const MonoTime now = daemon.clock().Now();
+  Timer deadline(daemon.loop(), [this] { OnHang(); });
+  deadline.Start(std::max(stop_by - now, Duration::zero()));
+  // Somebody else may have stopped the loop before it ran.
+  while (!reader->ended() && !hung) daemon.loop().Run();
+  if (!hung) return {};
+  return {StatusCode::kUnavailable,
+          fmt::format("learning did not end within --drain-timeout {}: the message in hand, and "
+                      "what no checkpoint holds, comes again",
+                      FormatDuration(config.daemon.drain_timeout))};
 }
 
 Status BanditService::Impl::OpenArms() {
@@ -80,12 +102,8 @@ Status BanditService::Impl::OpenArms() {
   EventLoop& loop = daemon.loop();
   const Clock& clock = daemon.clock();
   if (config.store_is_redis()) {
-    auto address = ParseRedisUrl(config.store);
+    auto address = OpenRedisUrl(config.store, config.store_password_file);
     if (!address.ok()) return address.status();
-    if (!config.store_password_file.empty()) {
-      Status status = ReadPassword(config.store_password_file, &*address);
-      if (!status.ok()) return status;
-    }
     arms = std::make_unique<RedisArms>(loop, clock, std::move(*address), reading);
   } else if (reader != nullptr) {
     arms = std::make_unique<ReaderArms>(loop, clock, reader->runner(), reader->store(), reading);
@@ -101,10 +119,10 @@ BanditService::~BanditService() = default;
 
 Status BanditService::Open() {
   Impl& service = *impl_;
-  if (service.config.learns()) {
-    if (Status status = service.OpenReader(); !status.ok()) return status;
-  }
-  if (Status status = service.OpenArms(); !status.ok()) return status;
+  Status status = service.config.learns() ? service.OpenReader() : Status();
+  if (status.ok()) status = service.OpenArms();
+  service.refused = status.code() == StatusCode::kInvalidArgument;
+  if (!status.ok()) return status;
   service.api = std::make_unique<BanditApi>(service.daemon, *service.arms, service.config.api);
   service.api->Install();
   service.stats = std::make_unique<BanditStats>(service.daemon, *service.arms, *service.api,
@@ -121,14 +139,15 @@ Status BanditService::Open() {
   return {};
 }
 
+bool BanditService::refused() const { return impl_->refused; }
+
+void BanditService::OnDraining() { impl_->OnDraining(); }
+
 Status BanditService::Close() {
   Impl& service = *impl_;
-  if (service.reader == nullptr || service.hung) return {};
-  service.stopping = true;
-  if (!service.reader->ended()) {
-    service.reader->Stop();
-    service.daemon.loop().Run();
-  }
+  if (service.reader == nullptr) return {};
+  if (service.hung) return {StatusCode::kUnavailable, "learning has ended: a task hangs"};
+  if (Status status = service.AwaitReader(); !status.ok()) return status;
   const ReaderCounts& counts = service.reader->counts();
   LogInfo("{} messages read, {} finished, {} given up, {} malformed", counts.messages,
           counts.finished, counts.given_up, counts.malformed);

@@ -48,6 +48,11 @@ struct BanditStats::Impl {
 
   std::vector<Figure> Figures() const;
   ReaderReport Report() const;
+  /// What of the store is left out, and why; empty: nothing.
+  std::string Trouble() const {
+    const KnownArms& known = arms.known();
+    return known.arms != nullptr ? known.arms->trouble : "";
+  }
   std::string Text() const;
   std::string Json() const;
   void WriteMetrics(std::string* out) const;
@@ -108,6 +113,9 @@ std::string BanditStats::Impl::Text() const {
   line("store", EscapeControl(store));
   line("store_status", known.status.ok() ? known.arms != nullptr ? "ok" : "not read yet"
                                          : "away: " + EscapeControl(known.status.message()));
+  if (const std::string trouble = Trouble(); !trouble.empty()) {
+    line("trouble", EscapeControl(trouble));
+  }
   if (reader != nullptr) out += "reader:\n" + ReaderReportText(Report());
   return out;
 }
@@ -132,6 +140,12 @@ std::string BanditStats::Impl::Json() const {
     out += "null";
   } else {
     AppendJsonString(&out, known.status.message());
+  }
+  out += R"(,"trouble":)";
+  if (const std::string trouble = Trouble(); !trouble.empty()) {
+    AppendJsonString(&out, trouble);
+  } else {
+    out += "null";
   }
   out += R"(,"reader":)";
   if (reader == nullptr) return out += "null}\n";

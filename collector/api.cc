@@ -137,8 +137,8 @@ bool CollectorApi::OriginAllowed(const Request& request) const {
     return daemon_.server().OriginAllowed(request);
   }
   const auto referer = request.Header("Referer");
-  return !referer || RefererAllowed(*referer, options_.allow_origins,
-                                    request.Header("Host").value_or(""));
+  return !referer ||
+         RefererAllowed(*referer, options_.allow_origins, request.Header("Host").value_or(""));
 }
 
 bool CollectorApi::Read(const Request& request, Reply& reply, bool trusted) {

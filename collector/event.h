@@ -23,7 +23,7 @@ struct Event {
   std::string_view location;  // URL of the page
   std::string_view referer;   // URL of the page before
   std::string_view user_agent;
-  std::string_view remote;     // address, as --remote-address says; empty: not kept
+  std::string_view remote;                // address, as --remote-address says; empty: not kept
   const JsonValue* parameters = nullptr;  // an object, or nullptr
   std::int64_t viewport_width = 0;        // CSS pixels; 0: unknown. Likewise the next
   std::int64_t viewport_height = 0;

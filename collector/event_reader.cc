@@ -236,8 +236,8 @@ class EventMaker {
                                     limits_.max_parameters_depth));
     }
     if (const auto key = RepeatedKey(*object)) {
-      return RefuseText(
-          fmt::format("parameters (d) have the key {} twice; once would be right", ShownText(*key)));
+      return RefuseText(fmt::format("parameters (d) have the key {} twice; once would be right",
+                                    ShownText(*key)));
     }
     event->parameters = object;
   }

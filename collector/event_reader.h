@@ -15,8 +15,8 @@
 //   u  client time   milliseconds since 1970, a whole number
 //   d  parameters    a JSON object; in a query its text
 //
-// null, "" and parameters {} are as good as nothing. Of a repeated name the first counts; unknown names are
-// ignored. A sender that is trusted (it knows the token: a server) may also say
+// null, "" and parameters {} are as good as nothing. Of a repeated name the first counts; unknown
+// names are ignored. A sender that is trusted (it knows the token: a server) may also say
 //
 //   at      when it happened, milliseconds since 1970
 //   ua      its visitor's user agent

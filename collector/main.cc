@@ -32,15 +32,19 @@ int main(int argc, char** argv) {
   Options options(kName, "takes events of browsers, and publishes them as messages");
   CollectorOptions values;
   DaemonOptions common;
-  // What strangers can make it hold, sending slowly: 256 MiB of bodies.
+  // What strangers can make it hold, sending slowly: bodies in less than 256 MiB of memory.
   common.max_body_bytes = std::uint64_t{128} << 10;
-  common.max_connections = 2048;
+  common.max_connections = 1024;
+  common.idle_timeout = std::chrono::seconds(15);  // a page says what it has to say at once
   AddCollectorOptions(&options, &values);
   AddDaemonOptions(&options, &common);
   if (const auto code = options.Parse(argc, argv)) return *code;
   if (const auto code = CheckCollectorOptions(options, values)) return *code;
   auto mapping = ReadMapping(values.mapping);
-  if (!mapping.ok()) return options.Fail(mapping.status().message());
+  if (mapping.status().code() == StatusCode::kInvalidArgument) {
+    return options.Fail(mapping.status().message());
+  }
+  if (!mapping.ok()) return FailStart(kName, mapping.status());
   if (values.check) {
     Print(stdout, "{} is well: {} fields\n",
           values.mapping.empty() ? "the mapping without --mapping" : values.mapping,

@@ -209,6 +209,9 @@ class MappingParser {
       auto literal = ParseLiteral(rest->Take());
       if (!literal.ok()) return literal.status();
       assignment->literal = std::move(*literal);
+      if (rest->TakeIf("or")) {
+        return InvalidArgument("behind 'or' stands one value alone, and no second 'or'");
+      }
     }
     return {};
   }
@@ -243,6 +246,9 @@ Result<MappingProgram> ParseMappingProgram(std::string_view text, std::string_vi
     return InvalidArgument(fmt::format("{}: a mapping must be at most {} bytes, and not {}", name,
                                        kMaxTextBytes, text.size()));
   }
+  // What some editors write before the text.
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   MappingParser parser;
   std::size_t line = 0;
   while (!text.empty()) {

@@ -132,8 +132,12 @@ Result<MappingSource> ParseMappingSource(std::string_view written) {
   if (written.starts_with(kParameter)) {
     source.base = Base::kParameter;
     source.name = written.substr(kParameter.size());
-    if (!source.name.empty()) return source;
-    return InvalidArgument("'param.': behind 'param.' stands the name of a parameter");
+    const bool holes = source.name.empty() || source.name.front() == '.' ||
+                       source.name.back() == '.' || source.name.find("..") != std::string::npos;
+    if (!holes) return source;
+    return InvalidArgument(fmt::format(
+        "{}: behind 'param.' stands the name of a parameter, and behind each point another",
+        ShownText(written)));
   }
   for (const auto& [prefix, base] :
        {std::pair<std::string_view, Base>{"location.", Base::kLocation},

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "http/query.h"
+#include "http/message.h"
 
 namespace rivulet {
 
@@ -18,10 +18,9 @@ std::string_view OriginOf(std::string_view url) {
 bool RefererAllowed(std::string_view referer, const std::vector<std::string>& allowed,
                     std::string_view host) {
   const std::string_view origin = OriginOf(referer);
-  const bool listed =
-      std::any_of(allowed.begin(), allowed.end(), [origin](const std::string& one) {
-        return one == "*" || (!origin.empty() && one == origin);
-      });
+  const bool listed = std::any_of(allowed.begin(), allowed.end(), [origin](const std::string& one) {
+    return one == "*" || (!origin.empty() && one == origin);
+  });
   if (listed || origin.empty()) return listed;
   // Behind a proxy the scheme may not be ours.
   return EqualsIgnoreCase(origin.substr(origin.find("://") + 3), host);

@@ -15,8 +15,8 @@ namespace {
 
 // What pages of other origins may read of our answers besides the usual fields.
 constexpr std::string_view kExposedFields =
-    "Idempotency-Replayed, Retry-After, X-Attempts, X-Duplicate, X-Gap, X-Message-Id, X-Offset, "
-    "X-Receipt";
+    "Idempotency-Replayed, Retry-After, X-Arms, X-Arms-Age, X-Attempts, X-Duplicate, X-Gap, "
+    "X-Message-Id, X-Offset, X-Receipt, X-Round";
 
 }  // namespace
 

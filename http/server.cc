@@ -70,6 +70,7 @@ Server::Server(EventLoop& loop, const Clock& clock, ServerConfig config, Router&
 }
 
 Server::~Server() {
+  drained_ = nullptr;  // who destroys it waits for no drain any more
   connections_.clear();
   FreeBuried();
 }

@@ -25,7 +25,7 @@ Result<ReaderFiles::File*> ReaderFiles::Open(std::uint64_t segment) {
     return open->second.get();
   }
   const std::string path = PathOf(segment);
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return IoError("open " + path, errno);
   auto file = std::make_unique<File>(fd, path);
   std::string bytes(kSegmentHeaderBytes, '\0');

@@ -12,11 +12,16 @@
 namespace rivulet {
 
 Result<std::string> ReadFileBytes(const std::string& path, std::size_t max_bytes) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A pipe of that name must not be waited for.
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return IoError("open " + path, errno);
   std::string bytes;
   struct stat file {};
   ssize_t got = fstat(fd, &file);
+  if (got == 0 && !S_ISREG(file.st_mode)) {
+    close(fd);
+    return Status(StatusCode::kIoError, "open " + path + ": must be a regular file");
+  }
   if (got == 0) bytes.resize(std::min(static_cast<std::size_t>(file.st_size), max_bytes));
   std::size_t filled = 0;
   while (got >= 0 && filled < bytes.size()) {

@@ -188,11 +188,15 @@ void DeclareFailures(Options* declared, ReaderOptions* o) {
       .Metavar("N");
 }
 
+void DeclareForgetSources(Options* declared, ReaderOptions* o) {
+  declared->Flag("forget-sources", &o->forget_sources,
+                 "drop what the checkpoint holds of sources that are not given any more");
+}
+
 void DeclareState(Options* declared, ReaderOptions* o) {
   declared->Section("State");
   DeclareCheckpoint(declared, o);
-  declared->Flag("forget-sources", &o->forget_sources,
-                 "drop what the checkpoint holds of sources that are not given any more");
+  DeclareForgetSources(declared, o);
 }
 
 void DeclareReports(Options* declared, ReaderOptions* o) {
@@ -335,6 +339,7 @@ void AddHostedReaderOptions(Options* declared, const std::string& known_tasks,
   DeclareTries(declared, options);
   DeclareFailedMessageDir(declared, options);
   DeclareCheckpoint(declared, options);
+  DeclareForgetSources(declared, options);
 }
 
 int CheckHostedReaderOptions(const Options& declared, ReaderOptions* options) {

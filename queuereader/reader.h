@@ -175,6 +175,9 @@ class Reader {
   MonoTime Handle(std::span<const Incoming> messages, WallTime now, MonoTime begin,
                   std::vector<Verdict>* verdicts, std::span<const Incoming> next = {});
 
+  /// Task::Tick() of each task, where tasks run, between two Handle()s. What they throw is ignored.
+  void Tick();
+
   /// Not empty: a task cannot go on (TaskUnusable), and this is why; nothing more is to be handled.
   /// The messages in hand then were charged no try: they are as before where nothing had seen them,
   /// else requeued for the tasks that are left.

@@ -230,6 +230,16 @@ std::optional<View> Reader::Show(std::size_t i, std::string_view view) const {
   return slot.task->Show(view);
 }
 
+void Reader::Tick() {
+  for (Impl::Slot& slot : impl_->slots) {
+    const MarkedCall mark(impl_->surroundings, slot.name, "its Tick() ran");
+    try {
+      slot.task->Tick();
+    } catch (...) {  // NOLINT(bugprone-empty-catch): the next one is soon
+    }
+  }
+}
+
 void Reader::SummarizeTask(std::size_t i, Summary& summary) const {
   const MarkedCall mark(impl_->surroundings, impl_->slots[i].name, "its summary was made");
   try {

@@ -55,7 +55,8 @@ Runner::Impl::Impl(RunnerConfig runner_config, RunnerParts runner_parts)
       touch_again(*parts.loop, [this] { Touch(); }),
       touch_backoff(TouchBackoff(parts.source->lease()), RandomSeed()),
       drain_deadline(*parts.loop, [this] { OnDrainDeadline(); }),
-      hang_check(*parts.loop, [this] { CheckHang(); }) {
+      hang_check(*parts.loop, [this] { CheckHang(); }),
+      tick(*parts.loop, [this] { Tick(); }) {
   parts.source->Listen({
       .fetched = [this](Batch batch) { OnFetched(std::move(batch)); },
       .settled = [this](std::uint64_t token, Settled how,
@@ -114,7 +115,7 @@ void Runner::Impl::Finish() {
   }
   if (!running) stats = parts.reader->Stats();
   state = State::kStopped;
-  for (Timer* timer : {&wake, &touch, &touch_again, &drain_deadline}) timer->Cancel();
+  for (Timer* timer : {&wake, &touch, &touch_again, &drain_deadline, &tick}) timer->Cancel();
   config.on_end ? config.on_end() : parts.loop->Stop();
 }
 
@@ -156,7 +157,7 @@ void Runner::Impl::ScheduleWake() {
 }
 
 bool Runner::Impl::WaitsForStore() const {
-  if (!running || parts.store == nullptr) return false;
+  if ((!running && !ticking) || parts.store == nullptr) return false;
   const auto waited = parts.store->last_waited();
   return waited && parts.clock->Now() - *waited < std::chrono::milliseconds(500);
 }
@@ -211,6 +212,8 @@ void Runner::Start() {
   }
   runner.checkpoint_began = runner.stats_at = runner.parts.clock->Now();
   runner.stats = runner.parts.reader->Stats();
+  runner.Tick();
+  runner.tick.StartEvery(runner.config.tick_every);
   runner.Pump();
 }
 

@@ -54,8 +54,9 @@ struct RunnerConfig {
   Duration drain_timeout = std::chrono::seconds(10);
   std::optional<Duration> exit_when_empty{};
   Duration checkpoint_every = std::chrono::seconds(1);
-  std::uint64_t checkpoint_messages = 100'000;  // or after so many, whichever is first
-  Duration task_timeout{};                      // of a run in this process; zero: none
+  std::uint64_t checkpoint_messages = 100'000;    // or after so many, whichever is first
+  Duration task_timeout{};                        // of a run in this process; zero: none
+  Duration tick_every = std::chrono::seconds(1);  // Task::Tick()
   /// Names of tasks that run in processes of their own, and have their own time limit.
   std::vector<std::string> child_tasks;
   std::string program = "queuereader";  // in reports of crashes; empty: crashes are not watched

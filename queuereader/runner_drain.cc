@@ -15,7 +15,7 @@ constexpr Duration kAgain = std::chrono::milliseconds(200);
 
 void Runner::Impl::Drain() {
   if (fetching && parts.source->CancelFetch()) fetching = false;
-  if (running) return;
+  if (running || ticking) return;
   if (!drain_deadline.active()) drain_deadline.Start(config.drain_timeout);
   if (fetching) return;  // what it brings has left the queue already
   if (!returned) ReturnAll();

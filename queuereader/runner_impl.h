@@ -109,6 +109,8 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
   void NotSetAside(const Slice::Item& item, const Status& why);
   void LogRequeued(std::string_view why);
   void WantStats();
+  /// Task::Tick() of all tasks, unless the last one has not come back yet.
+  void Tick();
 
   // runner_settle.cc
   void SettleUnleased(const Delivery& delivery, Fate fate, std::string body, Duration delay);
@@ -171,6 +173,7 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
   JitterBackoff touch_backoff;
   Timer drain_deadline;
   Timer hang_check;
+  Timer tick;
 
   State state = State::kRunning;
   int exit_status = 0;
@@ -203,6 +206,7 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
   ReaderStats stats;
   bool stats_stale = false;
   MonoTime stats_at{};
+  bool ticking = false;
   MonoTime requeue_log_from{};
   std::uint64_t requeues_logged = 0;
 

@@ -256,4 +256,21 @@ void Runner::Impl::WantStats() {
                      });
 }
 
+void Runner::Impl::Tick() {
+  if (ticking || state != State::kRunning || stop_requested()) return;
+  ticking = true;
+  parts.executor->Do(
+      [reader = parts.reader, state_of = shared, after = config.after_slice] {
+        if (state_of->stopping) return;
+        reader->Tick();
+        after();
+      },
+      [alive = weak_from_this()] {
+        const auto self = alive.lock();
+        if (self == nullptr) return;
+        self->ticking = false;
+        if (self->state != State::kRunning) self->Pump();
+      });
+}
+
 }  // namespace rivulet

@@ -44,14 +44,10 @@ Result<std::unique_ptr<HostedStore>> OpenFile(std::string_view url, std::string_
 }
 
 Result<std::unique_ptr<HostedStore>> OpenRedis(std::string_view url, const StoreOptions& options) {
-  auto address = ParseRedisUrl(url);
+  auto address = OpenRedisUrl(url, options.password_file);
   if (!address.ok()) return address.status();
-  if (!address->password.empty() && !options.password_file.empty()) {
-    return StoreUrlError(url, "it must hold no password where there is a password file");
-  }
-  return Hosted(RedisStore::Open(std::move(*address), {.clock = options.clock,
-                                                       .patience = options.patience,
-                                                       .password_file = options.password_file}));
+  return Hosted(RedisStore::Open(std::move(*address),
+                                 {.clock = options.clock, .patience = options.patience}));
 }
 
 }  // namespace
@@ -59,6 +55,10 @@ Result<std::unique_ptr<HostedStore>> OpenRedis(std::string_view url, const Store
 Result<std::unique_ptr<HostedStore>> OpenStore(std::string_view url, const StoreOptions& options) {
   constexpr std::string_view kMemory = "memory:";
   constexpr std::string_view kFile = "file:";
+  const bool is_local = url.starts_with(kMemory) || url.starts_with(kFile);
+  if (is_local && !options.password_file.empty()) {
+    return StoreUrlError(url, "a password file goes with redis://HOST alone");
+  }
   if (url == kMemory) {
     return std::unique_ptr<HostedStore>(std::make_unique<MemoryStore>(*options.clock));
   }

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
 #include <random>
 #include <unordered_set>
 #include <utility>
@@ -12,6 +10,7 @@
 #include "base/log.h"
 #include "store/redis_batch.h"
 #include "store/store_text.h"
+#include "store/store_url.h"
 
 namespace rivulet {
 namespace {
@@ -24,6 +23,8 @@ constexpr Duration kTurn = milliseconds(100);
 constexpr Duration kSlowAnswer = milliseconds(250);
 // After Interrupt(): what is under way may still be answered.
 constexpr Duration kGrace = milliseconds(500);
+// Of a server that answers nothing at all, at the start.
+constexpr Duration kFirstVerdict = std::chrono::seconds(1);
 constexpr BackoffConfig kAgain = {milliseconds(50), std::chrono::seconds(2)};
 
 std::uint64_t RandomSeed() { return std::random_device()(); }
@@ -68,6 +69,8 @@ struct RedisStore::Waiting {
   std::optional<Duration> patience;
   std::optional<MonoTime> interrupted_at{};
 
+  /// Longer than a server takes that is there: a wrong password is told later, then.
+  bool lasts(MonoTime now) const { return now - began >= kFirstVerdict; }
   bool over(MonoTime now) const { return patience && now - began >= *patience; }
 };
 
@@ -84,14 +87,9 @@ RedisStore::~RedisStore() = default;
 Result<std::unique_ptr<RedisStore>> RedisStore::Open(RedisAddress address,
                                                      RedisStoreOptions options) {
   if (!options.password_file.empty()) {
-    std::ifstream file(options.password_file);
-    std::string line;
-    if (!file || !std::getline(file, line)) {
-      return IoError(fmt::format("the password file {}", options.password_file),
-                     errno != 0 ? errno : EIO);
+    if (Status status = ReadRedisPassword(options.password_file, &address); !status.ok()) {
+      return status;
     }
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    address.password = std::move(line);
   }
   std::unique_ptr<RedisStore> store(new RedisStore(std::move(address), std::move(options)));
   const Status status = store->AwaitFirstVerdict();
@@ -103,7 +101,7 @@ Status RedisStore::AwaitFirstVerdict() {
   Waiting waiting{options_.clock->Now(), options_.patience};
   while (!client_.ready()) {
     if (client_.status().code() == StatusCode::kInvalidArgument) return client_.status();
-    if (!waiting.patience && client_.judged()) break;
+    if (!waiting.patience && (client_.judged() || waiting.lasts(options_.clock->Now()))) break;
     if (waiting.over(options_.clock->Now())) return NoMorePatience(waiting, "");
     Turn(kTurn, true, &waiting);
   }

@@ -41,7 +41,7 @@ struct RedisStoreOptions {
   /// How long Run() waits for a server that is away; nothing: for ever.
   std::optional<Duration> patience{};
   /// Its first line is the password, in place of the address's. Empty: none.
-  std::string password_file;
+  std::string password_file{};
   std::size_t max_reply_bytes = std::size_t{512} << 20;
 };
 
@@ -50,8 +50,8 @@ struct RedisStoreOptions {
 class RedisStore final : public HostedStore {
  public:
   /// kInvalidArgument where the server refuses the password or has no such DB, or is no Redis.
-  /// Where it is away: kUnavailable after the patience, or a store all the same where there is
-  /// none.
+  /// Where it is away, or says nothing for a second: kUnavailable after the patience, or a store
+  /// all the same where there is none.
   static Result<std::unique_ptr<RedisStore>> Open(RedisAddress address, RedisStoreOptions options);
   ~RedisStore() override;
 

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <fstream>
 #include <limits>
+#include <utility>
 
 #include "base/units.h"
 #include "store/open_store.h"
@@ -182,6 +185,27 @@ Result<RedisAddress> ParseRedisUrl(std::string_view url) {
   if (url.starts_with(kTcp)) return ReadTcp(error, url.substr(kTcp.size()));
   if (url.starts_with(kUnix)) return ReadUnix(error, url.substr(kUnix.size()));
   return error("it must begin with redis:// or redis+unix://");
+}
+
+Status ReadRedisPassword(const std::string& file, RedisAddress* address) {
+  std::ifstream in(file);
+  std::string line;
+  if (!in || !std::getline(in, line)) {
+    return IoError(fmt::format("the password file {}", file), errno != 0 ? errno : EIO);
+  }
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  address->password = std::move(line);
+  return {};
+}
+
+Result<RedisAddress> OpenRedisUrl(std::string_view url, const std::string& password_file) {
+  auto address = ParseRedisUrl(url);
+  if (!address.ok() || password_file.empty()) return address;
+  if (!address->password.empty()) {
+    return StoreUrlError(url, "it must hold no password where there is a password file");
+  }
+  if (Status status = ReadRedisPassword(password_file, &*address); !status.ok()) return status;
+  return address;
 }
 
 Status StoreUrlError(std::string_view url, std::string_view what) {

@@ -16,6 +16,13 @@ namespace rivulet {
 /// percent-decoded. kInvalidArgument names the URL, without its password, and what would be right.
 Result<RedisAddress> ParseRedisUrl(std::string_view url);
 
+/// The same, with the first line of `password_file` as its password; kInvalidArgument where the URL
+/// has one, too. An empty path: none. Blocks.
+Result<RedisAddress> OpenRedisUrl(std::string_view url, const std::string& password_file);
+
+/// The first line of the file becomes the address's password. Blocks.
+Status ReadRedisPassword(const std::string& file, RedisAddress* address);
+
 /// Without %XX; nothing where a % is not followed by two hexadecimal digits, or stands for a zero
 /// byte, which no path, user or password may hold.
 std::optional<std::string> DecodedUrlPart(std::string_view text);

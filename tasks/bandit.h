@@ -28,9 +28,12 @@
 // feature is not what it should be.
 //
 // Learns exactly once: what a message does stands behind Once(key, message.id()) in an atomic
-// batch. Messages without an id (files, popped queues) learn as often as they are run. The set is
-// filled when the task is made, before the first message, where the store and the catalogue answer
-// then; else with a message. While a refresh fails, the set stays, and learning goes on.
+// batch. Messages without an id (files, popped queues) learn as often as they are run.
+//
+// The set is filled and refreshed by Tick() or with a message, once the catalogue has answered, for
+// which nothing waits: but feedback that comes first of all, for an empty set, waits for an answer
+// on its way, 5 s at most. While a refresh fails, the set stays, and learning goes on; a failure is
+// logged once until it succeeds. Feedback for an item whose counters cannot be read is late.
 #pragma once
 
 #include <cstdint>
@@ -56,6 +59,9 @@ class BanditTask final : public Task {
   std::size_t batch_size() const override { return batch_size_; }
   void RunBatch(std::span<const Message* const> messages, std::span<Outcome> outcomes,
                 Context& context) override;
+  /// Fills and refreshes the set where that is due.
+  void Tick() override;
+  /// "rate" of an arm is that of what was counted of it, "mean" that of its posterior.
   void Summarize(Summary& summary) const override;
 
  private:
@@ -76,7 +82,15 @@ class BanditTask final : public Task {
   void Learn(std::string_view id, const Feedback& feedback);
   /// Of a contextual bandit: the sums of the item.
   void LearnContext(const Feedback& feedback);
-  void RefreshIfDue(std::span<const StoreReply> replies, Context& context);
+  /// What is seen, whether or not it counts.
+  void LearnSeen(std::string_view id, const Feedback& feedback);
+  Result<std::vector<StoreReply>> Commit();
+  /// Tries to fill the set before feedback for it is lost.
+  void FillFirst(Context& context);
+  /// The store holds something for the item that no feedback can be added to.
+  bool IsLeftOut(std::string_view item);
+  /// `context`: whose log; nullptr: the program's.
+  void Refresh(WallTime now, std::optional<Duration> patience, Context* context);
 
   const BanditKeys keys_;
   const std::string state_;
@@ -93,6 +107,7 @@ class BanditTask final : public Task {
   std::optional<BanditRefresh> refresh_;
   Counts counts_;
   std::uint64_t elsewhere_ = 0;
+  bool failing_ = false;  // told already
   StoreBatch batch_{StoreBatch::Mode::kAtomic};
   bool all_have_ids_ = true;  // the messages of the batch in hand
   // Of the message in hand.

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <optional>
 #include <utility>
 
+#include "base/json.h"
 #include "store/store_text.h"
 
 namespace rivulet {
@@ -16,7 +18,35 @@ struct ArmCounter {
   std::string_view id;
   std::int64_t count = 0;
   bool clicks = false;  // or impressions
+  bool readable = true;
 };
+
+/// Says what is left out: the first of it, and how much there is.
+class Trouble {
+ public:
+  explicit Trouble(std::string* text) : text_(text) {}
+  ~Trouble() {
+    if (text_ != nullptr && count_ > 0) *text_ = std::move(first_) + Others();
+  }
+  Trouble(const Trouble&) = delete;
+  Trouble& operator=(const Trouble&) = delete;
+  void Add(const StoreItem& item, std::string_view what) {
+    if (count_++ > 0) return;
+    first_ = fmt::format("an item is left out, for its field {} must {}, and not {}",
+                         ShownBytes(item.name), what, ShownBytes(item.text));
+  }
+
+ private:
+  std::string Others() const {
+    return count_ == 1 ? std::string() : fmt::format(" (and {} more such fields)", count_ - 1);
+  }
+
+  std::string* text_;
+  std::string first_;
+  std::size_t count_ = 0;
+};
+
+constexpr char kCount[] = "hold a whole number from 0 to 2^53";
 
 template <typename Number>
 std::optional<Number> Read(std::string_view text) {
@@ -35,7 +65,10 @@ Status NoNumber(std::string_view field, std::string_view text) {
 
 Status ReadCount(const StoreItem& item, std::uint64_t* count) {
   const auto number = Read<std::uint64_t>(item.text);
-  if (!number) return NoNumber(item.name, item.text);
+  // A round is required by its text: "07" is not what a refresh would write.
+  if (!number || (item.text.size() > 1 && item.text[0] == '0')) {
+    return NoNumber(item.name, item.text);
+  }
   *count = *number;
   return {};
 }
@@ -87,26 +120,32 @@ std::optional<std::size_t> PlaceOf(std::string_view field, std::size_t features,
   return *i * features - *i * (*i + 1) / 2 + *j;
 }
 
-Status ReadSums(std::span<const StoreItem> items, std::size_t features,
-                std::vector<BanditArm>* arms) {
-  for (BanditArm& arm : *arms) arm.sums.assign(features * (features + 1) / 2 + features, 0.0);
-  for (const StoreItem& item : items) {
-    std::string_view id;
-    const auto place = PlaceOf(item.name, features, &id);
-    if (!place) continue;
-    const auto arm =
-        std::lower_bound(arms->begin(), arms->end(), id,
-                         [](const BanditArm& a, std::string_view b) { return a.id < b; });
-    if (arm == arms->end() || arm->id != id) continue;
-    const auto number = Read<double>(item.text);
-    if (!number) {
-      return {StatusCode::kCorrupt,
-              fmt::format("the bandit's field {} must hold a number, and not {}",
-                          ShownBytes(item.name), ShownBytes(item.text))};
+void ReadSums(std::span<const StoreItem> items, std::size_t features, BanditArms* bandit) {
+  std::vector<BanditArm>& arms = bandit->arms;
+  for (BanditArm& arm : arms) arm.sums.assign(features * (features + 1) / 2 + features, 0.0);
+  std::string told;
+  {
+    Trouble trouble(&told);
+    for (const StoreItem& item : items) {
+      std::string_view id;
+      const auto place = PlaceOf(item.name, features, &id);
+      if (!place) continue;
+      const auto arm =
+          std::lower_bound(arms.begin(), arms.end(), id,
+                           [](const BanditArm& a, std::string_view b) { return a.id < b; });
+      if (arm == arms.end() || arm->id != id || arm->sums.empty()) continue;
+      const auto number = Read<double>(item.text);
+      if (number && std::isfinite(*number)) {
+        arm->sums[*place] = *number;
+      } else {
+        trouble.Add(item, "hold a number");
+        arm->sums.clear();
+      }
     }
-    arm->sums[*place] = *number;
   }
-  return {};
+  if (told.empty()) return;
+  std::erase_if(arms, [](const BanditArm& arm) { return arm.sums.empty(); });
+  if (bandit->trouble.empty()) bandit->trouble = std::move(told);
 }
 
 }  // namespace
@@ -122,12 +161,31 @@ void AskBandit(StoreBatch* batch, const BanditKeys& keys, std::size_t features) 
   if (features > 0) batch->HashAll(keys.linear());
 }
 
-Result<std::vector<BanditArm>> ReadArms(std::span<const StoreItem> items) {
+Status CheckBanditKeys(const BanditKeys& keys) {
+  for (const std::string* key : {&keys.items, &keys.experiments}) {
+    if (key->empty() || key->size() > 1024 || key->starts_with(StoreBatch::kOwnPrefix)) {
+      return InvalidArgument(
+          fmt::format("key={} and experiments={} must be names of 1 to 1024 bytes that do not "
+                      "begin with '{}', where the store keeps its own",
+                      keys.items, keys.experiments, StoreBatch::kOwnPrefix));
+    }
+  }
+  for (const std::string& other : {keys.items, keys.state(), keys.history(), keys.linear()}) {
+    if (keys.experiments != other) continue;
+    return InvalidArgument(
+        fmt::format("key={} and experiments={} must differ: the bandit has {} for something else",
+                    keys.items, keys.experiments, other));
+  }
+  return {};
+}
+
+Result<std::vector<BanditArm>> ReadArms(std::span<const StoreItem> items, std::string* trouble) {
   if (items.size() > 2 * kMaxArms) {
     return Status(StatusCode::kTooLarge,
                   fmt::format("the bandit's hash has {} fields; at most {} items are read",
                               items.size(), kMaxArms));
   }
+  Trouble left_out(trouble);
   std::vector<ArmCounter> counters;
   counters.reserve(items.size());
   for (const StoreItem& item : items) {
@@ -135,18 +193,24 @@ Result<std::vector<BanditArm>> ReadArms(std::span<const StoreItem> items) {
     const bool clicks = name.starts_with("c|");
     if (name.size() <= 2 || (!clicks && !name.starts_with("i|"))) continue;
     const auto count = Read<std::int64_t>(item.text);
-    if (!count || *count < 0) return NoNumber(item.name, item.text);
-    counters.push_back({name.substr(2), *count, clicks});
+    const bool counts = count && *count >= 0 && *count <= kMostCount;
+    const bool names = IsValidUtf8(name);
+    if (!counts) left_out.Add(item, kCount);
+    if (counts && !names) left_out.Add(item, "be UTF-8, whatever it holds");
+    counters.push_back({name.substr(2), counts ? *count : 0, clicks, counts && names});
   }
   std::sort(counters.begin(), counters.end(),
             [](const ArmCounter& a, const ArmCounter& b) { return a.id < b.id; });
   std::vector<BanditArm> arms;
   arms.reserve(counters.size() / 2);
-  for (const ArmCounter& counter : counters) {
-    if (arms.empty() || arms.back().id != counter.id) {
-      arms.push_back({std::string(counter.id), 1, 1, {}});
+  for (std::size_t i = 0; i < counters.size();) {
+    BanditArm arm{std::string(counters[i].id), 1, 1, {}};
+    bool readable = true;
+    for (; i < counters.size() && counters[i].id == arm.id; ++i) {
+      readable = readable && counters[i].readable;
+      (counters[i].clicks ? arm.clicks : arm.impressions) = counters[i].count;
     }
-    (counter.clicks ? arms.back().clicks : arms.back().impressions) = counter.count;
+    if (readable) arms.push_back(std::move(arm));
   }
   return arms;
 }
@@ -158,19 +222,18 @@ Result<BanditArms> ReadBandit(std::span<const StoreReply> replies, std::size_t f
     if (reply.kind == StoreReply::Kind::kFailed) return reply.status;
   }
   BanditArms bandit;
-  auto arms = ReadArms(replies[0].items);
+  auto arms = ReadArms(replies[0].items, &bandit.trouble);
   if (!arms.ok()) return arms.status();
   bandit.arms = std::move(*arms);
   if (Status status = ReadState(replies[1].items, &bandit); !status.ok()) return status;
   if (replies[2].kind == StoreReply::Kind::kText) {
-    const Status status = ReadCount({"experiments", replies[2].text, 0}, &bandit.experiments);
-    if (!status.ok()) return status;
+    // Below 0 where somebody else set it back while a refresh took away what it had read.
+    const auto count = Read<std::int64_t>(replies[2].text);
+    if (!count) return NoNumber("experiments", replies[2].text);
+    bandit.experiments = static_cast<std::uint64_t>(std::max<std::int64_t>(*count, 0));
   }
   ReadHistory(replies[3].items, &bandit.history);
-  if (features == 0) return bandit;
-  if (Status status = ReadSums(replies[4].items, features, &bandit.arms); !status.ok()) {
-    return status;
-  }
+  if (features > 0) ReadSums(replies[4].items, features, &bandit);
   return bandit;
 }
 

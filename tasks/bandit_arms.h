@@ -18,6 +18,7 @@
 // `items` and `experiments` may have other names: BanditKeys.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -64,15 +65,33 @@ struct BanditArms {
   std::uint64_t counted_clicks = 0;
   std::vector<BanditRound> history;  // the newest first
 
+  /// What could not be read, for people: the items left out for it. Empty: nothing.
+  std::string trouble;
+
   /// For items that were not in the set when their feedback came.
-  std::uint64_t late() const { return impressions + clicks - counted_impressions - counted_clicks; }
+  std::uint64_t late() const {
+    const auto beyond = [](std::uint64_t all, std::uint64_t part) {
+      return all > part ? all - part : 0;
+    };
+    return beyond(impressions, counted_impressions) + beyond(clicks, counted_clicks);
+  }
 };
 
 inline constexpr std::size_t kKeptRounds = 50;
 /// Longer ids are refused, and counted as malformed.
 inline constexpr std::size_t kMaxItemBytes = 256;
+/// Of a contextual bandit, beside the constant x_0.
+inline constexpr std::size_t kMaxBanditFeatures = 15;
+/// A feature is from -kMostBanditFeature to kMostBanditFeature.
+inline constexpr double kMostBanditFeature = 1e6;
 /// More items are not read; what a store holds beyond is named in the error.
 inline constexpr std::size_t kMaxArms = 100'000;
+
+/// Larger counts can come of a mistake alone; so far a sum of many cannot overflow.
+inline constexpr std::int64_t kMostCount = std::int64_t{1} << 53;
+
+/// Refuses names that are too long, the store's own, or those of another part of this bandit.
+Status CheckBanditKeys(const BanditKeys& keys);
 
 /// The fields of the hash: "c|ID", "i|ID".
 std::string ClickField(std::string_view id);
@@ -82,11 +101,15 @@ std::string ImpressionField(std::string_view id);
 /// never of two rounds. `features`: d of BanditArm::sums; 0: none.
 void AskBandit(StoreBatch* batch, const BanditKeys& keys, std::size_t features);
 /// Of the replies to AskBandit()'s commands. Fields that are none of ours are skipped, an item of
-/// which one counter is missing has 1 there (it is drawn as unknown). An error names the field
-/// whose text is no number, or the command that failed. An absent set is one without arms.
+/// which one counter is missing has 1 there (it is drawn as unknown). An item is left out, and told
+/// in `trouble`, where one of its texts is no number, or a count beyond kMostCount, or where its id
+/// is no UTF-8. Experiments below 0 are 0. An error names the command that failed, or the field of
+/// items:bandit that is no count. An absent set is one without arms.
 Result<BanditArms> ReadBandit(std::span<const StoreReply> replies, std::size_t features);
 
-/// The arms of the items' hash alone, by id: what ReadBandit() makes of the first reply.
-Result<std::vector<BanditArm>> ReadArms(std::span<const StoreItem> items);
+/// The arms of the items' hash alone, by id: what ReadBandit() makes of the first reply, its
+/// trouble with them too.
+Result<std::vector<BanditArm>> ReadArms(std::span<const StoreItem> items,
+                                        std::string* trouble = nullptr);
 
 }  // namespace rivulet

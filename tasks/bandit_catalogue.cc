@@ -4,10 +4,14 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <fstream>
+#include <future>
+#include <initializer_list>
 #include <numeric>
 #include <optional>
+#include <system_error>
 #include <unordered_set>
 #include <utility>
 
@@ -32,32 +36,96 @@ bool IsSearch(std::string_view url) {
          url.substr(0, std::min(url.find_first_of("?#"), url.size())).ends_with("/_search");
 }
 
-std::optional<std::string> IdOf(const JsonValue& value) {
-  if (value.IsObject()) {
-    for (const char* path : {"_id", "id", "item", "_source.id", "_source.item"}) {
-      const JsonValue* member = FindPath(value, path);
-      if (member != nullptr && !member->IsObject()) return IdOf(*member);
-    }
-    return std::nullopt;
-  }
+std::optional<std::string> IdIn(const JsonValue& value) {
   std::string id;
   if (value.IsString()) id = JsonText(value);
   if (value.IsInt64() || value.IsUint64()) AppendJson(&id, value);
-  return id.empty() || id.size() > kMaxItemBytes ? std::nullopt : std::optional(std::move(id));
+  const bool is_one = !id.empty() && id.size() <= kMaxItemBytes && IsValidUtf8(id);
+  return is_one ? std::optional(std::move(id)) : std::nullopt;
+}
+
+/// Of an object the first of these members.
+std::optional<std::string> IdOf(const JsonValue& value, std::initializer_list<const char*> names) {
+  if (!value.IsObject()) return IdIn(value);
+  for (const char* name : names) {
+    if (const JsonValue* member = FindMember(value, name)) return IdIn(*member);
+  }
+  return std::nullopt;
 }
 
 std::string BadId(std::string_view where) {
   return fmt::format(
       "{} must be an id of 1 to {} bytes or a whole number, or an object with such an "
-      "\"id\" or \"item\"",
+      "\"id\" or \"item\", or, of a search, \"_id\"",
       where, kMaxItemBytes);
+}
+
+/// The URL, for `size` ids where it is a search.
+Result<std::vector<std::string>> AskUrl(const std::string& url, std::size_t size,
+                                        std::uint64_t seed, const std::atomic<bool>* stop) {
+  std::string query;
+  if (IsSearch(url)) {
+    query = fmt::format(R"({{"size":{},"_source":false,"query":{{"function_score":{{)"
+                        R"("query":{{"match_all":{{}}}},)"
+                        R"("random_score":{{"seed":{},"field":"_seq_no"}}}}}}}})",
+                        std::min(size, kMaxSearchSize), seed);
+  }
+  auto answer = FetchUrl(url, query, stop);
+  if (!answer.ok()) return answer.status();
+  auto ids = CatalogueAnswer(*answer);
+  if (!ids.ok()) {
+    return Status(ids.status().code(), ShownUrl(url) + ": " + ids.status().message());
+  }
+  return ids;
 }
 
 }  // namespace
 
+/// Its end is its thread's.
+struct BanditCatalogue::Request {
+  using Answer = Result<std::vector<std::string>>;
+  Request(const std::string& url, std::size_t size, std::uint64_t seed, MonoTime now)
+      : began_at(now), answer(std::async(std::launch::async, [this, url, size, seed] {
+          return AskUrl(url, size, seed, &stop);
+        })) {}
+  ~Request() { stop = true; }
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+  bool HasCome(Duration within = {}) const {
+    return answer.wait_for(within) == std::future_status::ready;
+  }
+
+  std::atomic<bool> stop = false;
+  MonoTime began_at;
+  std::future<Answer> answer;  // last: its destructor waits for the thread, which looks at `stop`
+};
+
 BanditCatalogue::BanditCatalogue(std::string where) : where_(std::move(where)) {}
+BanditCatalogue::BanditCatalogue(std::vector<std::string> items) : items_(std::move(items)) {}
+BanditCatalogue::~BanditCatalogue() = default;
+BanditCatalogue::BanditCatalogue(BanditCatalogue&& other) noexcept = default;
 
 Status BanditCatalogue::Check() { return where_.empty() || IsUrl(where_) ? Status() : ReadFile(); }
+
+Result<std::string> ReadRegularFile(const std::string& path, std::size_t most_bytes) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return IoError(path, errno);
+  if (!S_ISREG(info.st_mode)) return InvalidArgument(path + ": it must be a regular file");
+  const auto too_large = [&] {
+    return Status(StatusCode::kTooLarge,
+                  fmt::format("{}: it must have at most {} bytes", path, most_bytes));
+  };
+  const auto size = static_cast<std::size_t>(info.st_size);
+  if (size > most_bytes) return too_large();
+  // One more shows whether it grows.
+  std::string text(size + 1, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad() || !file.is_open()) return IoError(path, errno);
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > size) return Status(StatusCode::kUnavailable, path + ": it is being written");
+  return text;
+}
 
 Status BanditCatalogue::ReadFile() {
   struct stat info {};
@@ -65,37 +133,34 @@ Status BanditCatalogue::ReadFile() {
   std::string version = fmt::format("{}.{} {} {}", info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
                                     info.st_size, info.st_ino);
   if (version == version_) return {};
-  std::string text(kMaxFetchedBytes + 1, '\0');
-  std::ifstream file(where_, std::ios::binary);
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad() || !file.is_open()) return IoError(where_, errno);
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > kMaxFetchedBytes) {
-    return {StatusCode::kTooLarge,
-            fmt::format("{}: a catalogue must have at most {} bytes", where_, kMaxFetchedBytes)};
-  }
-  auto ids = CatalogueLines(text);
+  const auto text = ReadRegularFile(where_, kMaxFetchedBytes);
+  if (!text.ok()) return text.status();
+  auto ids = CatalogueLines(*text);
   if (!ids.ok()) return {ids.status().code(), where_ + ": " + ids.status().message()};
   items_ = std::move(*ids);
   version_ = std::move(version);
   return {};
 }
 
-Result<std::vector<std::string>> BanditCatalogue::Ask(std::size_t size, std::uint64_t seed) const {
-  std::string query;
-  if (IsSearch(where_)) {
-    query = fmt::format(R"({{"size":{},"_source":false,"query":{{"function_score":{{)"
-                        R"("query":{{"match_all":{{}}}},)"
-                        R"("random_score":{{"seed":{},"field":"_seq_no"}}}}}}}})",
-                        std::min(size, kMaxSearchSize), seed);
+bool BanditCatalogue::asking() const { return request_ && !request_->HasCome(); }
+
+bool BanditCatalogue::IsReady(MonoTime now) const {
+  if (!IsUrl(where_)) return true;
+  return request_ && request_->HasCome() && now - request_->began_at < kFreshAnswer;
+}
+
+void BanditCatalogue::Ask(std::size_t size, Random& random, MonoTime now) {
+  if (asking() || IsReady(now)) return;
+  request_.reset();
+  try {
+    request_ = std::make_unique<Request>(where_, size, random.Below(kMaxSearchSeed), now);
+  } catch (const std::system_error&) {
+    // There are no more threads now: asked next time.
   }
-  auto answer = FetchUrl(where_, query);
-  if (!answer.ok()) return answer.status();
-  auto ids = CatalogueAnswer(*answer);
-  if (!ids.ok()) {
-    return Status(ids.status().code(), ShownUrl(where_) + ": " + ids.status().message());
-  }
-  return ids;
+}
+
+void BanditCatalogue::Await(Duration most) const {
+  if (request_) static_cast<void>(request_->HasCome(most));
 }
 
 Result<std::vector<std::string>> BanditCatalogue::Draw(
@@ -104,7 +169,10 @@ Result<std::vector<std::string>> BanditCatalogue::Draw(
   std::vector<std::string> asked;
   if (IsUrl(where_)) {
     // A search may give those that are held, too.
-    auto ids = Ask(count + held_count, random.Below(kMaxSearchSeed));
+    if (!request_) Ask(count + held_count, random, {});
+    if (!request_) return Status(StatusCode::kExhausted, "there is no thread to ask the catalogue");
+    auto ids = request_->answer.get();
+    request_.reset();
     if (!ids.ok()) return ids.status();
     asked = std::move(*ids);
   } else if (Status status = Check(); !status.ok()) {
@@ -148,7 +216,7 @@ Result<std::vector<std::string>> CatalogueLines(std::string_view text) {
       const Status status = document.Parse(line);
       if (!status.ok())
         return InvalidArgument(fmt::format("line {}: {}", number, status.message()));
-      id = IdOf(document.root());
+      id = IdOf(document.root(), {"id", "item"});
     } else if (line.size() <= kMaxItemBytes && IsValidUtf8(line)) {
       id = line;
     }
@@ -162,15 +230,16 @@ Result<std::vector<std::string>> CatalogueAnswer(std::string_view json) {
   JsonDocument document;
   if (Status status = document.Parse(json); !status.ok()) return status;
   const JsonValue* list = &document.root();
-  for (const char* path : {"hits.hits", "items"}) {
-    if (const JsonValue* found = FindPath(document.root(), path)) list = found;
-  }
+  if (const JsonValue* items = FindPath(document.root(), "items")) list = items;
+  const JsonValue* const hits = FindPath(document.root(), "hits.hits");
+  if (hits != nullptr) list = hits;
   if (!list->IsArray()) {
     return InvalidArgument("the answer must be an array, or have one in items or hits.hits");
   }
   std::vector<std::string> ids;
   for (rapidjson::SizeType i = 0; i < list->Size(); ++i) {
-    auto id = IdOf((*list)[i]);
+    const JsonValue& item = (*list)[i];
+    auto id = hits != nullptr ? IdOf(item, {"_id"}) : IdOf(item, {"id", "item"});
     if (!id) return InvalidArgument(BadId(fmt::format("item {} of the answer", i + 1)));
     ids.push_back(std::move(*id));
   }

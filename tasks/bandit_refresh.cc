@@ -15,6 +15,7 @@ namespace {
 // Of each list in the history.
 constexpr std::size_t kMaxListedIds = 100;
 constexpr double kMaxPrior = 1e12;
+constexpr Duration kStorePause = std::chrono::seconds(1);
 
 std::string UtcTime(WallTime at) {
   const std::time_t seconds =
@@ -71,17 +72,60 @@ Result<InformedPriors> ReadInformedPriors(std::string_view lines) {
   return priors;
 }
 
-bool BanditRefresh::IsDue(std::int64_t experiments, std::int64_t fields, WallTime now) const {
+const Clock& BanditRefresh::clock() const {
+  static const SystemClock system;
+  return options_.clock != nullptr ? *options_.clock : system;
+}
+
+std::size_t BanditRefresh::Wanted(std::size_t held) const {
+  return options_.arms - std::min(SurvivorCount(held), options_.arms);
+}
+
+void BanditRefresh::Pause(WallTime from, Duration length) {
+  pause_ = length;
+  not_before_ = from + length;
+}
+
+void BanditRefresh::Saw(std::int64_t experiments, std::int64_t fields) {
+  counted_ = counted_ || experiments != experiments_;
+  experiments_ = experiments;
+  fields_ = fields;
+  const auto after = static_cast<std::int64_t>(options_.after);
+  if (fields == 0 || experiments < after - after / 5 || experiments >= after) return;
+  if (catalogue_.asked()) return;
+  const auto held = static_cast<std::size_t>(fields) / 2;
+  catalogue_.Ask(Wanted(held) + held, random_, clock().Now());
+}
+
+bool BanditRefresh::IsDue(WallTime now) const {
   // A clock that is set back ends the pause, too.
-  if (now < not_before_ && now >= not_before_ - options_.pause) return false;
-  return fields == 0 ||
-         (options_.after > 0 && experiments >= static_cast<std::int64_t>(options_.after));
+  if (now < not_before_ && now >= not_before_ - pause_) return false;
+  if (catalogue_.asking()) return false;
+  if (fields_ == 0) return true;
+  if (options_.after > 0 && experiments_ >= static_cast<std::int64_t>(options_.after)) return true;
+  return !counted_ && (now - looked_at_ >= options_.look || now < looked_at_);
 }
 
 Result<BanditRefresh::Did> BanditRefresh::Run(Store* store, WallTime now,
                                               std::optional<Duration> patience) {
+  const MonoTime began = clock().Now();
+  const std::uint64_t of_catalogue = catalogue_failures_;
+  counted_ = false;
+  looked_at_ = now;
   auto did = Try(store, now, patience);
-  if (!did.ok()) not_before_ = now + options_.pause;
+  if (did.ok()) {
+    if (*did != Did::kAsking) failures_ = 0;
+    return did;
+  }
+  const WallTime ended = now + (clock().Now() - began);
+  if (did.status().code() == StatusCode::kUnavailable && catalogue_failures_ == of_catalogue) {
+    Pause(ended, kStorePause);
+    return did;
+  }
+  Duration pause = options_.pause;
+  for (int i = 0; i < failures_ && pause < options_.longest_pause; ++i) pause *= 2;
+  ++failures_;
+  Pause(ended, std::min(pause, options_.longest_pause));
   return did;
 }
 
@@ -99,8 +143,14 @@ Result<BanditRefresh::Did> BanditRefresh::Try(Store* store, WallTime now,
                                               const std::optional<Duration>& patience) {
   auto before = ReadAll(store, patience);
   if (!before.ok()) return before.status();
+  experiments_ = static_cast<std::int64_t>(before->experiments);
+  fields_ = static_cast<std::int64_t>(2 * before->arms.size());
   if (!before->arms.empty() && (options_.after == 0 || before->experiments < options_.after)) {
     return Did::kNothing;
+  }
+  if (!catalogue_.IsReady(clock().Now())) {
+    catalogue_.Ask(Wanted(before->arms.size()) + before->arms.size(), random_, clock().Now());
+    return Did::kAsking;
   }
   const auto change = Choose(before->arms);
   if (!change.ok()) {
@@ -108,7 +158,7 @@ Result<BanditRefresh::Did> BanditRefresh::Try(Store* store, WallTime now,
     return change.status();
   }
   if (change->newcomers.empty() && change->dropped.empty()) {
-    not_before_ = now + options_.pause;
+    Pause(now, options_.pause);
     return Did::kNothing;
   }
   if (before->round == 0) {
@@ -122,8 +172,15 @@ Result<BanditRefresh::Did> BanditRefresh::Try(Store* store, WallTime now,
   if (patience) batch.set_patience(*patience);
   Write(&batch, *before, *change, now);
   const Status status = store->Run(batch).status();
-  if (status.code() == StatusCode::kConflict) return Did::kElsewhere;
+  if (status.code() == StatusCode::kConflict) {
+    // Twice in the same round: it was not another reader.
+    if (conflict_round_ == before->round) Pause(now, options_.pause);
+    conflict_round_ = before->round;
+    return Did::kElsewhere;
+  }
   if (!status.ok()) return status;
+  experiments_ = 0;
+  fields_ = static_cast<std::int64_t>(2 * (change->kept.size() + change->newcomers.size()));
   ++refreshes_;
   return Did::kRefreshed;
 }
@@ -140,14 +197,13 @@ std::vector<double> BanditRefresh::DrawsOf(const std::vector<BanditArm>& arms) {
 }
 
 Result<BanditRefresh::Change> BanditRefresh::Choose(const std::vector<BanditArm>& arms) {
-  const std::size_t half = std::min(SurvivorCount(arms.size()), options_.arms);
   const auto held = [&](const std::string& id) {
     const auto at =
         std::lower_bound(arms.begin(), arms.end(), id,
                          [](const BanditArm& a, const std::string& b) { return a.id < b; });
     return at != arms.end() && at->id == id;
   };
-  auto newcomers = catalogue_.Draw(options_.arms - half, arms.size(), held, random_);
+  auto newcomers = catalogue_.Draw(Wanted(arms.size()), arms.size(), held, random_);
   if (!newcomers.ok()) return newcomers.status();
   if (arms.empty() && newcomers->empty()) {
     return Status(StatusCode::kNotFound, "the catalogue has no items");
@@ -198,7 +254,10 @@ std::string BanditRefresh::History(const BanditArms& before, const Change& chang
   AppendIds(&json, "new", change.newcomers);
   AppendIds(&json, "dropped", change.dropped);
   std::int64_t clicks = 0;
-  for (const BanditArm& arm : before.arms) clicks += arm.clicks - 1 - PriorOf(arm.id).clicks;
+  for (const BanditArm& arm : before.arms) {
+    // Each at most kMostCount: no sum of so few overflows.
+    clicks = std::min(clicks + arm.clicks - 1 - PriorOf(arm.id).clicks, kMostCount);
+  }
   clicks = std::max<std::int64_t>(clicks, 0);
   fmt::format_to(std::back_inserter(json),
                  ",\"impressions\":{},\"clicks\":{},\"rate\":", before.experiments, clicks);

@@ -1,12 +1,16 @@
-// The best of scores that are computed one by one: which, and the n best of them. No allocation.
+// The best of scores that are computed one by one: which, any of the equally best, and the n best.
+// No allocation.
 //
 //   const std::size_t arm = BestOf(arms, [&](std::size_t i) { return mean[i]; });
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
+
+#include "algorithms/random.h"
 
 namespace rivulet {
 
@@ -32,7 +36,27 @@ std::size_t BestOf(std::size_t count, Score score) {
   return best;
 }
 
-/// Likewise the `best.size()` of the largest scores, the largest first; a part of `best`, smaller
+/// Likewise, of equal scores any, each as likely as another.
+template <typename Score>
+std::size_t AnyBestOf(std::size_t count, Score score, Random& random) {
+  std::size_t best = 0;
+  std::uint64_t equals = 0;
+  double most = -std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < count; ++i) {
+    const double s = score(i);
+    if (s > most) {
+      most = s;
+      equals = 0;
+    } else if (!(s == most)) {
+      continue;
+    }
+    // The k-th of equals is taken with probability 1/k.
+    if (++equals == 1 || random.Below(equals) == 0) best = i;
+  }
+  return best;
+}
+
+/// As BestOf, the `best.size()` of the largest scores, the largest first; a part of `best`, smaller
 /// where there are not so many. O(count + n log n log(count)) expected for scores in random order,
 /// n being best.size().
 template <typename Score>

@@ -41,7 +41,7 @@
 
 namespace rivulet {
 
-/// What is thought of a rate: Beta(alpha, beta). Both above 0.
+/// What is thought of a rate: Beta(alpha, beta). Both at least Random::kLeastShape.
 struct BetaPosterior {
   double alpha = 1;
   double beta = 1;
@@ -60,8 +60,7 @@ enum class BetaPrior {
   /// A rate of which nothing is known is even in (0, 1): Beta(1 + true clicks, 1 + true misses).
   kUniform,
   /// As the published prototype draws, Beta(clicks, impressions): of a rate r that is known well
-  /// the
-  /// draws are near r / (1 + r), in the same order, and a little narrower.
+  /// the draws are near r / (1 + r), in the same order, and a little narrower.
   kCounts,
 };
 
@@ -92,7 +91,8 @@ inline std::span<ScoredArm> LargestDraws(std::span<const BetaPosterior> posterio
 
 class BetaThompson {
  public:
-  /// At least one arm, of whose rates `prior` is thought; its shapes are above 0 and at most 1e100.
+  /// At least one arm, of whose rates `prior` is thought; its shapes are at least
+  /// Random::kLeastShape and at most 1e100.
   explicit BetaThompson(std::size_t arms, BetaPosterior prior = {}) : prior_(prior), sums_(arms) {}
 
   std::size_t Select(Random& random) const {
@@ -139,7 +139,7 @@ class BetaThompson {
 
  private:
   static constexpr std::uint64_t kFormat = 0x31'6e'6f'73'70'6d'6f'68ULL;  // "hompson1"
-  static bool IsShape(double x) { return x > 0 && x <= 1e100; }
+  static bool IsShape(double x) { return x >= Random::kLeastShape && x <= 1e100; }
 
   BetaPosterior prior_;
   ArmSums sums_;

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -24,6 +25,7 @@
 #include <utility>
 
 #include "algorithms/bandit/arm_sums.h"
+#include "algorithms/bandit/best.h"
 #include "algorithms/bytes.h"
 #include "algorithms/random.h"
 
@@ -31,9 +33,9 @@ namespace rivulet {
 
 class EpsilonGreedy {
  public:
-  /// At least one arm; `epsilon` of 0 to 1, others are made the nearer of these.
+  /// At least one arm; `epsilon` of 0 to 1, others are made the nearer of these, NaN is 1.
   EpsilonGreedy(std::size_t arms, double epsilon)
-      : epsilon_(std::clamp(epsilon, 0.0, 1.0)), sums_(arms) {}
+      : epsilon_(std::isnan(epsilon) ? 1 : std::clamp(epsilon, 0.0, 1.0)), sums_(arms) {}
 
   std::size_t Select(Random& random) const {
     if (random.Chance(epsilon_)) return static_cast<std::size_t>(random.Below(sums_.size()));
@@ -42,22 +44,10 @@ class EpsilonGreedy {
   /// The arm of the largest mean, arms that were never pulled first; of equal means any, so that
   /// arms without a reward yet take turns.
   std::size_t Greedy(Random& random) const {
-    std::size_t best = 0;
-    std::uint64_t equals = 0;
-    double most = 0;
-    for (std::size_t i = 0; i < sums_.size(); ++i) {
-      const double mean =
-          sums_[i].pulls > 0 ? sums_[i].mean() : std::numeric_limits<double>::infinity();
-      if (equals == 0 || mean > most) {
-        most = mean;
-        equals = 0;
-      } else if (mean < most) {
-        continue;
-      }
-      // The k-th of equals is taken with probability 1/k.
-      if (++equals == 1 || random.Below(equals) == 0) best = i;
-    }
-    return best;
+    const auto mean = [&](std::size_t i) {
+      return sums_[i].pulls > 0 ? sums_[i].mean() : std::numeric_limits<double>::infinity();
+    };
+    return AnyBestOf(sums_.size(), mean, random);
   }
 
   /// What is of no arm, or NaN, is left out.

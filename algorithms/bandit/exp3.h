@@ -51,9 +51,9 @@ class Exp3 {
   }
 
   /// At least one arm. `gamma` is the share of pulls that explores, above 0 and at most 1; others
-  /// are made the nearer of kLeastGamma and 1.
+  /// are made the nearer of kLeastGamma and 1, NaN is 1.
   Exp3(std::size_t arms, double gamma)
-      : gamma_(std::clamp(gamma, kLeastGamma, 1.0)),
+      : gamma_(std::isnan(gamma) ? 1 : std::clamp(gamma, kLeastGamma, 1.0)),
         log_weights_(std::clamp<std::size_t>(arms, 1, kMaxArms)) {}
 
   Selection Select(Random& random) const {

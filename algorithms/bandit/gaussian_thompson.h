@@ -8,11 +8,15 @@
 // Bound: J. Honda, A. Takemura, "Optimality of Thompson Sampling for Gaussian Bandits Depends on
 // Priors", AISTATS 2014, show logarithmic regret for some improper priors and worse for others,
 // such as Jeffreys'; for this proper one there is no such proof. That an arm's first rewards are
-// alike by chance is what hurts, so each arm is pulled kFirstPulls times before it is drawn, and a
-// prior whose rate is of the order of the rewards' variance is safer than one far below.
+// alike by chance is what hurts: it is thought to be known and is never pulled again. So the
+// prior's rate, unless it is given, is of the variance of all rewards so far; an arm whose rewards
+// have all been the same is taken to vary as all do; and each arm is pulled kFirstPulls times
+// before it is drawn. Rewards of 0 or 1 are learned from as well as by BetaThompson then; regrets
+// of 10,000 pulls, by 1,000 runs: 165 +- 2 of ten arms at .5 and .4 (169 +- 3, by 400 runs, with
+// feedback 100 pulls late), 8.9 +- 0.3 of two at .1 and .05, 6.5 +- 0.2 of two at .01 and .005.
 //
 // Memory: 24 bytes an arm. Select: 20 ns an arm. Update: O(1). Units: the rewards' own; the
-// prior's too, whose default is for rewards of the order of 1.
+// prior's too.
 //
 //   GaussianThompson shop(pictures);
 //   const std::size_t arm = shop.Select(random);
@@ -43,8 +47,8 @@ namespace rivulet {
 struct NormalGamma {
   double mean = 0;
   double weight = 1e-3;  // in rewards
-  double shape = 0.5;
-  double rate = 1e-3;
+  double shape = 2;      // half as many rewards as the rate is worth
+  double rate = 0;       // above 0 where it is drawn from
 
   /// One draw of the mean.
   double Draw(Random& random) const {
@@ -60,18 +64,23 @@ class GaussianThompson {
   /// Rewards beyond, on either side, count as this.
   static constexpr double kMostReward = 1e100;
 
-  /// At least one arm. Of the prior, weight, shape and rate are above 0, and all are at most 1e100.
+  /// At least one arm. Of the prior, weight and shape are above 0, and all are at most 1e100. A
+  /// rate of 0 is of the rewards: shape times the variance of all that came so far.
   explicit GaussianThompson(std::size_t arms, NormalGamma prior = {})
       : prior_(prior), arms_(std::clamp<std::size_t>(arms, 1, kMaxArms)) {}
 
-  /// Arms that were pulled less than kFirstPulls times come first.
+  /// Arms of which less than kFirstPulls rewards are known come first, of these any of the least;
+  /// and any arm while there is no rate, all rewards being the same.
   std::size_t Select(Random& random) const {
-    for (std::uint64_t pulls = 0; pulls < kFirstPulls; ++pulls) {
-      for (std::size_t i = 0; i < arms_.size(); ++i) {
-        if (arms_[i].pulls == pulls) return i;
-      }
+    std::uint64_t least = kFirstPulls;
+    for (const Arm& arm : arms_) least = std::min(least, arm.pulls);
+    if (least < kFirstPulls) {
+      const auto is_least = [&](std::size_t i) { return arms_[i].pulls == least ? 1.0 : 0.0; };
+      return AnyBestOf(arms_.size(), is_least, random);
     }
-    return BestOf(arms_.size(), [&](std::size_t i) { return posterior(i).Draw(random); });
+    const double rate = Rate();
+    if (!(rate > 0)) return static_cast<std::size_t>(random.Below(arms_.size()));
+    return BestOf(arms_.size(), [&](std::size_t i) { return Posterior(i, rate).Draw(random); });
   }
 
   /// What is of no arm, or NaN, is left out.
@@ -93,16 +102,8 @@ class GaussianThompson {
   /// Of the rewards; 0 before the first.
   double mean(std::size_t arm) const { return arms_[arm].mean; }
   const NormalGamma& prior() const { return prior_; }
-  NormalGamma posterior(std::size_t arm) const {
-    const Arm& seen = arms_[arm];
-    const double n = static_cast<double>(seen.pulls);
-    const double weight = prior_.weight + n;
-    const double d = seen.mean - prior_.mean;
-    return {.mean = prior_.mean + d * (n / weight),
-            .weight = weight,
-            .shape = prior_.shape + n / 2,
-            .rate = prior_.rate + seen.squares / 2 + prior_.weight / weight * n * d * d / 2};
-  }
+  /// O(size()) where the rate is of the rewards.
+  NormalGamma posterior(std::size_t arm) const { return Posterior(arm, Rate()); }
 
   std::string Save() const {
     std::string bytes;
@@ -127,7 +128,8 @@ class GaussianThompson {
     if (!(std::abs(prior.mean) <= kMostReward)) return std::nullopt;
     for (double* number : {&prior.weight, &prior.shape, &prior.rate}) {
       *number = reader.Double();
-      if (!(*number > 0 && *number <= 1e100)) return std::nullopt;
+      const bool may_be = *number > 0 || (*number == 0 && number == &prior.rate);
+      if (!may_be || *number > 1e100) return std::nullopt;
     }
     const std::uint64_t arms = reader.Uint64();
     if (arms == 0 || arms > kMaxArms) return std::nullopt;
@@ -154,6 +156,30 @@ class GaussianThompson {
   };
   static constexpr std::uint64_t kFormat = 0x31'73'73'75'61'67'6d'68ULL;  // "hmgauss1"
   static constexpr double kMostSquares = 1e250;
+
+  /// Of all rewards, not of each arm's around its own mean: those could all be alike by chance.
+  double Rate() const {
+    if (prior_.rate > 0) return prior_.rate;
+    Arm all;
+    for (const Arm& arm : arms_) Add(arm, &all);
+    if (all.pulls == 0) return 0;
+    const double variance = all.squares / static_cast<double>(all.pulls);
+    return std::min(prior_.shape * variance, kMostSquares);
+  }
+
+  NormalGamma Posterior(std::size_t arm, double rate) const {
+    const Arm& seen = arms_[arm];
+    const double n = static_cast<double>(seen.pulls);
+    // Rewards that are all alike are so by chance, as those of rare clicks, rather than for ever.
+    const bool pooled = prior_.rate == 0 && seen.squares == 0;
+    const double squares = pooled ? n * (rate / prior_.shape) : seen.squares;
+    const double weight = prior_.weight + n;
+    const double d = seen.mean - prior_.mean;
+    return {.mean = prior_.mean + d * (n / weight),
+            .weight = weight,
+            .shape = prior_.shape + n / 2,
+            .rate = rate + squares / 2 + prior_.weight / weight * n * d * d / 2};
+  }
 
   /// As Moments does (Welford; Chan, Golub, LeVeque).
   static void Add(const Arm& added, Arm* arm) {

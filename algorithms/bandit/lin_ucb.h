@@ -4,8 +4,9 @@
 // Source: L. Li, W. Chu, J. Langford, R. E. Schapire, "A Contextual-Bandit Approach to Personalized
 // News Article Recommendation", WWW 2010, Algorithm 1 (disjoint arms). Bound (of its variant
 // SupLinUCB; W. Chu et al., AISTATS 2011): the regret of T pulls grows as sqrt(T d) and logarithms.
-// Draws nothing: the same updates give the same arms, and feedback that comes late has it pull the
-// same arm until it comes.
+// Draws nothing but of which of equal scores: the same updates give the same arms, and for the same
+// context feedback that comes late has it pull the same arm until it comes, save of arms of which
+// nothing is known yet.
 //
 // Memory: 16 d^2 bytes an arm, d being the features. Select: O(d^2) an arm, 30 ns for d = 5.
 // Update: O(d^2). Units: any, the same for all arms; alpha is in the rewards'.
@@ -44,16 +45,20 @@ inline double LinUcbScore(const LinearArm& arm, std::span<const double> x, doubl
 class LinUcb {
  public:
   /// At least one arm; 1 to LinearArm::kMaxFeatures features, of which one that is always 1 lets
-  /// arms have a constant. `alpha` is 0 to 1e6; others are made the nearer of these.
+  /// arms have a constant. `alpha` is 0 to 1e6; others are made the nearer of these, NaN is 1.
   LinUcb(std::size_t arms, std::size_t features, double alpha = 1, double ridge = 1)
-      : alpha_(std::clamp(alpha, 0.0, kMost)), arms_(arms, features, ridge) {}
+      : alpha_(std::isnan(alpha) ? 1 : std::clamp(alpha, 0.0, kMost)),
+        arms_(arms, features, ridge) {}
 
   /// Of equal scores the lowest number. 0 where `x` is not of features() numbers.
   std::size_t Select(std::span<const double> x) const {
     return BestOf(arms_.size(), [&](std::size_t i) { return LinUcbScore(arms_[i], x, alpha_); });
   }
-  /// As the other policies have it; draws nothing.
-  std::size_t Select(std::span<const double> x, Random&) const { return Select(x); }
+  /// Likewise, of equal scores any.
+  std::size_t Select(std::span<const double> x, Random& random) const {
+    const auto score = [&](std::size_t i) { return LinUcbScore(arms_[i], x, alpha_); };
+    return AnyBestOf(arms_.size(), score, random);
+  }
 
   /// What is of no arm, or no context of features() numbers, is left out.
   void Update(std::size_t arm, std::span<const double> x, double reward) {

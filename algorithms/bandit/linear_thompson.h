@@ -47,9 +47,10 @@ inline double DrawLinear(const LinearArm& arm, std::span<const double> x, double
 class LinearThompson {
  public:
   /// At least one arm; 1 to LinearArm::kMaxFeatures features, of which one that is always 1 lets
-  /// arms have a constant. `scale` is 0 to 1e6; others are made the nearer of these.
+  /// arms have a constant. `scale` is 0 to 1e6; others are made the nearer of these, NaN is 1.
   LinearThompson(std::size_t arms, std::size_t features, double scale = 1, double ridge = 1)
-      : scale_(std::clamp(scale, 0.0, kMost)), arms_(arms, features, ridge) {}
+      : scale_(std::isnan(scale) ? 1 : std::clamp(scale, 0.0, kMost)),
+        arms_(arms, features, ridge) {}
 
   /// 0 where `x` is not of features() numbers.
   std::size_t Select(std::span<const double> x, Random& random) const {

@@ -1,11 +1,12 @@
 // Which arm to pull when each gives rewards between 0 and 1: the one whose mean could be the
-// largest, UCB1. Draws nothing: the same updates give the same arms.
+// largest, UCB1. Draws nothing but which of equal arms.
 //
 // Source: P. Auer, N. Cesa-Bianchi, P. Fischer, "Finite-time Analysis of the Multiarmed Bandit
 // Problem", Machine Learning 47 (2002). Bound: the expected regret of T pulls is at most
 // sum over the other arms of 8 ln(T)/gap + (1 + pi^2/3) gap. In practice it explores more than
 // Thompson sampling: three times the regret at rates of 0.5 and 0.4. Feedback that comes late has
-// it pull the same arm until it comes.
+// it pull the same arm until it comes, once each has had its first; until then any of those that
+// have not.
 //
 // Memory: 16 bytes an arm. Select: 5 ns an arm. Update: O(1). Units: rewards have none.
 //
@@ -45,17 +46,12 @@ class Ucb1 {
   /// At least one arm.
   explicit Ucb1(std::size_t arms) : sums_(arms) {}
 
-  /// Arms that were never pulled come first; of equal scores the lowest number.
-  std::size_t Select() const {
-    const double twice_log = 2 * std::log(std::max(1.0, static_cast<double>(sums_.pulls())));
-    return BestOf(sums_.size(), [&](std::size_t i) {
-      if (sums_[i].pulls == 0) return std::numeric_limits<double>::infinity();
-      const double pulls = static_cast<double>(sums_[i].pulls);
-      return sums_[i].reward / pulls + std::sqrt(twice_log / pulls);
-    });
+  /// Arms of whose pulls nothing is known come first; of equal scores the lowest number.
+  std::size_t Select() const { return BestOf(sums_.size(), Scores(sums_)); }
+  /// Likewise, of equal scores any.
+  std::size_t Select(Random& random) const {
+    return AnyBestOf(sums_.size(), Scores(sums_), random);
   }
-  /// As the other policies have it; draws nothing.
-  std::size_t Select(Random&) const { return Select(); }
 
   /// A reward of 0 to 1; others are made the nearer of these. What is of no arm, or NaN, is left
   /// out.
@@ -90,6 +86,18 @@ class Ucb1 {
   }
 
  private:
+  struct Scores {
+    explicit Scores(const ArmSums& of)
+        : sums(of), twice_log(2 * std::log(std::max(1.0, static_cast<double>(of.pulls())))) {}
+    double operator()(std::size_t arm) const {
+      if (sums[arm].pulls == 0) return std::numeric_limits<double>::infinity();
+      const double pulls = static_cast<double>(sums[arm].pulls);
+      return sums[arm].reward / pulls + std::sqrt(twice_log / pulls);
+    }
+    const ArmSums& sums;
+    double twice_log;
+  };
+
   static constexpr std::uint64_t kFormat = 0x31'2d'31'62'63'75'20'20ULL;  // "  ucb1-1"
 
   ArmSums sums_;

@@ -8,8 +8,8 @@
 // has learned, and pictures of that are drawn four times a day into --out=.
 //
 // Exits 1 when not everything that was sent has been learned, when more than 1 % of the visitors
-// were not answered or their events not taken, or when the bandit chose for fewer than 90 % of them.
-// --alone: also when more was learned than was sent.
+// were not answered or their events not taken, or when the bandit chose for fewer than 90 % of
+// them; with --alone also when more was learned than was sent.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -30,6 +30,7 @@
 #include "base/options.h"
 #include "base/print.h"
 #include "base/terminal_line.h"
+#include "examples/shop/account.h"
 #include "examples/shop/day.h"
 #include "examples/shop/learned.h"
 #include "examples/shop/visitors.h"
@@ -52,15 +53,6 @@ struct CrowdOptions {
   Duration settle = std::chrono::seconds(15);
   bool drift = false;
   bool alone = false;
-};
-
-/// What was sent and answered 2xx, so that it must be learned; and what was not.
-struct Sent {
-  std::uint64_t impressions = 0;
-  std::uint64_t clicks = 0;
-  std::uint64_t refused = 0;      // events that the collector did not take
-  std::uint64_t turned_away = 0;  // visitors whom the shop did not answer
-  std::uint64_t by_bandit = 0;
 };
 
 class Crowd {
@@ -108,11 +100,7 @@ class Crowd {
           tally_.visitors(), tally_.clicks_at_random());
     Print(stdout, "regret {:.0f} clicks; pictures at random: {:.0f}\n", tally_.regret(),
           tally_.regret_at_random());
-    if (sent_.turned_away + sent_.refused > 0) {
-      Print(stdout, "{} visitors were not answered, {} events not taken\n", sent_.turned_away,
-            sent_.refused);
-    }
-    const bool well = Answered();
+    const bool well = WereAnswered(sent_, options_.visitors, !options_.api.empty());
     return (options_.api.empty() || Compare()) && well;
   }
 
@@ -120,8 +108,9 @@ class Crowd {
   Status ReadBefore() {
     if (options_.api.empty()) return {};
     auto read = Ask();
-    if (read.ok()) before_ = std::move(read).value();
-    return read.status();
+    if (!read.ok()) return read.status();
+    before_ = std::move(read).value();
+    return {};
   }
 
  private:
@@ -246,22 +235,6 @@ class Crowd {
     Print(stdout, "pictures: {}/index.html\n", options_.out);
   }
 
-  /// A day on which parts of the shop were gone proves nothing.
-  bool Answered() const {
-    bool well = true;
-    if (100 * (sent_.turned_away + sent_.refused) > options_.visitors) {
-      Print(stderr, "crowd: {} of {} visitors were not answered, or their events not taken\n",
-            sent_.turned_away + sent_.refused, options_.visitors);
-      well = false;
-    }
-    if (!options_.api.empty() && 10 * sent_.by_bandit < 9 * tally_.visitors()) {
-      Print(stderr, "crowd: the bandit chose for {} of {} visitors\n", sent_.by_bandit,
-            tally_.visitors());
-      well = false;
-    }
-    return well;
-  }
-
   Result<Learned> Ask() {
     ClientRequest request;
     request.url = options_.api + "/arms?format=json";
@@ -270,27 +243,14 @@ class Crowd {
     if (!response.ok()) return InvalidArgument(response.Describe());
     return ReadLearned(response.body);
   }
-  /// Since the first visitor.
-  Result<Learned> AskForDay() {
-    auto read = Ask();
-    if (!read.ok()) return read;
-    if (read->impressions < before_.impressions || read->clicks < before_.clicks ||
-        read->late < before_.late) {
-      return InvalidArgument("the bandit has forgotten what it knew before the day");
-    }
-    read->impressions -= before_.impressions;
-    read->clicks -= before_.clicks;
-    read->late -= before_.late;
-    return read;
-  }
-
   /// With what the bandit has learned, once it has learned all.
   bool Compare() {
     const MonoTime give_up = clock_.Now() + options_.settle;
     Learned learned;
     std::string trouble;
     do {
-      auto read = AskForDay();
+      auto read = Ask();
+      if (read.ok()) read = Since(*read, before_);
       trouble = read.status().message();
       if (read.ok()) learned = std::move(read).value();
       if (learned.impressions >= sent_.impressions && learned.clicks >= sent_.clicks) break;
@@ -311,22 +271,7 @@ class Crowd {
           "the bandit takes {} for the best, {}: {:.1f} % ({:.1f} to {:.1f} with 95 %), round {}\n",
           learned.best, verdict, 100 * learned.mean, 100 * learned.low, 100 * learned.high,
           learned.round);
-    const auto missing = [](std::uint64_t sent, std::uint64_t seen) {
-      return sent > seen ? sent - seen : 0;
-    };
-    const std::uint64_t lost =
-        missing(sent_.impressions, learned.impressions) + missing(sent_.clicks, learned.clicks);
-    const std::uint64_t sent = sent_.impressions + sent_.clicks;
-    const std::uint64_t seen = learned.impressions + learned.clicks;
-    Print(stdout, "{} impressions and {} clicks sent; {} learned, {} late, {} lost\n",
-          sent_.impressions, sent_.clicks, seen - learned.late, learned.late, lost);
-    const std::uint64_t more = seen + lost > sent ? seen + lost - sent : 0;
-    if (more > 0) {
-      Print(stdout, "{} more than were sent: {}\n", more,
-            options_.alone ? "counted twice" : "of a browser, maybe yours");
-    }
-    // What was sent and not answered in time may have arrived all the same.
-    return trouble.empty() && lost == 0 && (!options_.alone || more <= sent_.refused);
+    return SaySums(sent_, learned, options_.alone) && trouble.empty();
   }
 
   struct Shot {

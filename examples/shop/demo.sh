@@ -15,7 +15,7 @@
 # nearly all visitors were answered by the bandit's choice, and every process lived to the end. Stops
 # every process that it started.
 day=${DAY:-60} visitors=${VISITORS:-20000} out=${OUT:-demo-out} stay=${STAY:-0} seed=${SEED:-1}
-drift=${DRIFT:-} refresh=${REFRESH:-0} pictures=10 arms=10 rates=one-best alone=
+drift=${DRIFT:-} refresh=${REFRESH:-0} pictures=10 arms=10 rates=one-best alone='' names=()
 # shellcheck source=examples/pipeline.sh
 . "$(dirname "$0")/../pipeline.sh"
 
@@ -47,7 +47,7 @@ fi
 case ${STORE:-memory} in
   memory) store=memory: ;;
   file) store=file:$work/store ;;
-  redis) serve_redis ;;
+  redis) serve_redis && names=(redis-server) ;;
   *) usage "STORE '$STORE' must be memory, file or redis" ;;
 esac
 [ -x "$examples/shop/shop" ] || fail "$examples/shop/shop is not there: run make examples"
@@ -70,6 +70,7 @@ api=$port bandit=$started
 start "$examples/shop/shop" --port=0 --pictures="$pictures" --seed="$seed" \
   --api="http://127.0.0.1:$api" --collector="http://127.0.0.1:$collector"
 await_port shop
+names+=(pubsub simplequeue ps_to_http collector bandit shop)
 shop=$port
 echo "collector on port $collector -> pubsub -> ps_to_http -> simplequeue -> bandit on $store"
 echo "the shop:         http://127.0.0.1:$shop/"
@@ -87,10 +88,10 @@ status=0
   --api="http://127.0.0.1:$api" --visitors="$visitors" --day="${day}s" --rates="$rates" --seed="$seed" \
   --out="$out" ${drift:+--drift} $alone || status=$?
 [ "$status" -lt 128 ] || exit "$status"
-[ "$status" = 0 ] || fail "the result does not add up"
-for pid in "${pids[@]}"; do
-  kill -0 "$pid" 2>/dev/null || fail "a program that was started has ended: $(gone "$pid")"
+for at in "${!pids[@]}"; do
+  kill -0 "${pids[at]}" 2>/dev/null || fail "${names[at]} has ended before the day was over"
 done
+[ "$status" = 0 ] || fail "the result does not add up"
 if [ "$stay" -gt 0 ]; then
   echo "the shop stays open for $stay s: http://127.0.0.1:$shop/"
   sleep "$stay"

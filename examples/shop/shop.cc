@@ -8,8 +8,8 @@
 //   GET /catalogue        the ids of all pictures, as JSON: for the bandit's newcomers
 //
 // For each front page the API is asked, GET /item?format=json. When it does not answer in time, or
-// with a picture that there is not, one is chosen at random: the visitor sees no difference. Until it
-// answers again it is tried at each visit, one request at a time, and nobody waits for that.
+// with a picture that there is not, one is chosen at random: the visitor sees no difference. Until
+// it answers again it is tried at each visit, one request at a time, and nobody waits for that.
 #include <fmt/format.h>
 
 #include <chrono>

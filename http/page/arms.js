@@ -193,8 +193,8 @@ function showStore(bandit) {
   const age = bandit.age === null ? '' : ' of ' + duration(bandit.age) + ' ago';
   const why = bandit.status === 'ok' ? '' : ': ' + bandit.status;
   const text = {
-    current: '',
-    'last-known': 'The store is away. Picks are drawn from what was known' + age + why,
+    current: bandit.status === 'ok' ? '' : 'The last reading: ' + bandit.status,
+    'last-known': 'Picks are drawn from what was known' + age + why,
     fallback: 'There are no arms. The fallback is answered' + why,
     none: 'There are no arms, and no fallback: /item answers 503' + why,
   }[bandit.state] ?? bandit.state;

@@ -39,11 +39,14 @@ class ArmsPageTest(test_pages.PageTest):
             page.wait_for("document.querySelectorAll('#arms tr')[1].children[1]"
                           ".textContent === '100'")
             redis.kill()
-            page.wait_for("!document.querySelector('#store').hidden")
-            self.assertIn("The store is away", page.text("#store"))
+            page.wait_for("document.querySelector('#store').textContent"
+                          ".includes('Picks are drawn from what was known')")
             self.assertEqual(page.evaluate("document.querySelectorAll('#arms tr').length"), 2)
             redis.start()
-            page.wait_for("document.querySelector('#arms tr') === null")
+            page.wait_for("document.querySelector('#store').textContent.includes('has lost')")
+            self.assertEqual(page.evaluate("document.querySelectorAll('#arms tr').length"), 2)
+            redis.ask("HSET", "items", "c|new", 1, "i|new", 1)
+            page.wait_for("document.querySelectorAll('#arms tr').length === 1")
             self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"),
                                  page.evaluate("window.innerWidth"))
             self.assertEqual(page.problems(), [])

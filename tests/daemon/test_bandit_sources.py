@@ -3,6 +3,7 @@ folder that a queuereader has."""
 
 import json
 import os
+import socket
 import tempfile
 import threading
 import unittest
@@ -76,27 +77,51 @@ class OwnReaderTest(BanditCase):
         self.await_counters(again, {"a": (2, 8), "b": (2, 2)})
         again.stop()
 
+    def test_a_client_that_is_half_open_does_not_keep_the_reader_from_its_end(self):
+        state = ("--checkpoint-dir=" + self.path("state"), "--checkpoint-every=1h")
+        bandit = self.learning(self.queue, *state, "--drain-timeout=300ms")
+        self.put(*[event("impression", "a")] * 20)
+        self.await_counters(bandit, {"a": (1, 21), "b": (1, 1)})
+        with socket.create_connection(("127.0.0.1", bandit.port)) as client:
+            client.sendall(b"GET /item HTTP/1.1\r\nHost:")
+            wait_until(lambda: "\nrivulet_http_connections 2\n" in get(bandit.url("/metrics")).text)
+            bandit.stop()
+        self.assertIn("did not end within", bandit.stderr())
+        self.assertIn("20 messages read, 20 finished", bandit.stderr())
+        left = get(self.queue.url("/stats?format=json")).json()
+        self.assertEqual((left["depth"], left["in_flight"]), (0, 0))
+        again = self.learning(self.queue, *state)
+        self.await_counters(again, {"a": (1, 21), "b": (1, 1)})
+        again.stop()
+
     def test_a_task_that_hangs_ends_the_learning_and_not_the_answers(self):
-        asked, done = threading.Semaphore(1), threading.Event()
+        done = threading.Event()
         self.addCleanup(done.set)
 
         def answer(*_):
-            if not asked.acquire(blocking=False):
-                done.wait(20)
+            done.wait(20)
             return 200, b'["a", "b"]'
         catalogue = self.enterContext(Sink(answer))
-        bandit = self.learning(self.queue, "--task-timeout=200ms",
+        bandit = self.learning(self.queue, "--task-timeout=200ms", "--fallback=z", "--drain-timeout=1s",
                                task="bandit:catalogue=%s,arms=2,refresh=1" % catalogue.url("/"))
-        self.await_counters(bandit, {"a": (1, 1), "b": (1, 1)})
+        self.assertEqual(get(bandit.url("/item")).text, "z")  # no start waits for a catalogue
         self.assertEqual(get(bandit.url("/ping")).status, 200)
-        self.put(event("impression", "a"))
+        self.put(event("impression", "a"))  # of no item yet: it waits
         wait_until(lambda: get(bandit.url("/ping")).status == 503, what="503 at /ping")
         self.assertIn("hang", get(bandit.url("/ping")).text)
-        self.assertIn(get(bandit.url("/item")).text, ("a", "b"))
+        self.assertEqual(get(bandit.url("/item")).text, "z")
         bandit.stop(expected=1)
         # Its message went back, with a try charged.
         wait_until(lambda: get(self.queue.url("/stats?format=json")).json()["in_flight"] == 0,
                    what="nothing in flight")
+
+    def test_a_redis_that_says_nothing_holds_up_neither_the_start_nor_the_end(self):
+        silent = self.enterContext(socket.create_server(("127.0.0.1", 0)))
+        url = "redis://127.0.0.1:%d?timeout=60s" % silent.getsockname()[1]
+        bandit = self.learning(self.queue, "--store=" + url, "--fallback=z")
+        self.assertEqual(get(bandit.url("/item")).text, "z")
+        self.put(event("impression", "a"))
+        bandit.stop(expected=None)
 
     def test_the_store_of_the_reader_may_be_redis_under_other_names(self):
         redis = self.enterContext(RedisServer())
@@ -145,10 +170,13 @@ class RedisTest(BanditCase):
         wait_until(lambda: self.item(bandit) == ("z", "fallback"), what="the fallback of an empty server")
         self.fill(b=(1, 1))
         wait_until(lambda: self.item(bandit) == ("b", "current"), what="the new arms")
-        # What is no counter is a failure, and the last known arms stay.
+        # An item whose counters are none is left out, and said to be.
+        self.fill(d=(1, 1))
         self.redis.ask("HSET", "items", "c|b", "many")
-        wait_until(lambda: "c|b" in (self.stats(bandit)["store_error"] or ""), what="the field's name")
-        self.assertEqual(self.item(bandit)[0], "b")
+        trouble = wait_until(lambda: self.stats(bandit)["trouble"], what="what is left out")
+        self.assertRegex(trouble, r"\bb\b")
+        self.assertIn("\ntrouble: " + trouble, get(bandit.url("/stats")).text)
+        self.assertEqual(self.item(bandit), ("d", "current"))
         bandit.stop()
 
     def test_one_that_never_was_there_leaves_the_fallback(self):
@@ -208,22 +236,31 @@ class OptionsTest(unittest.TestCase):
                 (("--store=redis://127.0.0.1", "--refresh=1us"), "must be at least 1ms, or 0"),
                 (("--store=redis://127.0.0.1", "--task=bandit:items=a"), "--task goes with --source"),
                 (("--store=redis://127.0.0.1", "--checkpoint-dir=x"), "--checkpoint-dir goes with --source"),
+                (("--store=redis://127.0.0.1", "--max-tries=2"), "--max-tries goes with --source"),
+                (("--store=file:x", "--store-password-file=x"), "goes with --store=redis://HOST"),
+                (("--store=redis://:secret@127.0.0.1", "--store-password-file=x"), "must hold no password"),
+                ((source, "--task=bandit:items=a", "--policy=lin-ucb", "--features=x"), "learns no context"),
+                ((source, "--task=bandit:items=a,features=x+y", "--policy=lin-ucb", "--features=y+x"),
+                 "must be features=x+y of --task"),
+                ((source, "--task=bandit:items=a", "--forget-sources"), "goes with --checkpoint-dir"),
+                ((source, "--task=bandit:arms=x"), "--task: "),
                 ((source,), "one must be bandit"),
                 ((source, "--task=count"), "one must be bandit"),
                 (("--source=file:x", "--task=bandit:items=a"), "must be http://HOST:PORT"),
                 ((source, "--task=bandit:items=a", "--lease=1ms"), "must be at least 100ms"),
                 ((source, "--task=bandit:items=a", "--checkpoint-every=5"), "goes with --checkpoint-dir")):
             with self.subTest(args):
-                done = run_program("bandit", *args)
+                done = run_program("bandit", "--port=0", *args)
                 self.assertEqual((done.returncode, done.stdout), (2, ""))
                 self.assertIn(right, done.stderr)
                 self.assertEqual(done.stderr.count("\n"), 1)
                 self.assertNotIn("secret", done.stderr)
 
-    def test_what_the_reader_cannot_be_opened_with_ends_the_start_with_1(self):
-        done = run_program("bandit", "--port=0", "--source=http://127.0.0.1:1", "--task=bandit:arms=x")
+    def test_what_the_reader_cannot_be_opened_with_today_ends_the_start_with_1(self):
+        done = run_program("bandit", "--port=0", "--source=http://127.0.0.1:1", "--task=bandit:items=a",
+                           "--store=redis://127.0.0.1", "--store-password-file=/no/such/file")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("--task: ", done.stderr)
+        self.assertIn("/no/such/file", done.stderr)
 
 
 if __name__ == "__main__":

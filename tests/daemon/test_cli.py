@@ -20,7 +20,7 @@ BASE_ARGS = {
     "file_to_http": ["--destination-post-url=http://127.0.0.1:1/put", "/nonexistent"],
     "queuereader": ["--source=-", "--task=count"],
     "collector": ["--port=0", "--destination-post-url=http://127.0.0.1:1/put"],
-    "bandit": ["--port=0", "--store=redis://127.0.0.1:1"],
+    "bandit": ["--port=0", "--source=http://127.0.0.1:1", "--task=bandit:items=a+b"],
     "rivulet-journal": ["verify", "/nonexistent"],
     "rivulet-graph": ["--store=memory:", "top"],
 }
@@ -33,6 +33,7 @@ FREE_TEXT = {
     "dead-letter", "spool-path", "offset-file", "ca-file", "state-file", "filename-format",
     "mget-item-sep", "mput-item-sep", "queuename", "failed-message-dir", "heartbeat-file",
     "filter-require", "filter-exclude", "user-agent", "data-path", "checkpoint-dir",
+    "experiments", "key", "fallback", "bot-word",
     # These are read only where --pubsub-url is given; alone they are refused for that.
     "blacklist-fields", "encrypted-fields", "expected-key", "expected-value",
     "expected-value-regex", "hash-key-file", "source-auth-token-file", "source-offset-file",

@@ -14,7 +14,7 @@ SANITIZED = True
 
 class Events(CollectorCase):
     def test_a_get_is_answered_with_a_transparent_pixel_and_its_page_is_the_referer(self):
-        collector = self.start()
+        collector = self.start("--allow-origin=https://shop.example")
         answer = get(collector.url("/event?t=mail_opened&i=m1&d=" + urllib.parse.quote('{"item":"7"}')),
                      {"Referer": "https://shop.example/mail", "User-Agent": AGENT})
         self.assertEqual(answer.status, 200)
@@ -74,6 +74,13 @@ class Events(CollectorCase):
                          (204, "https://shop.example"))
         self.assertEqual(self.stats(collector)["origins_refused"], 3)
         self.assertEqual(len(self.await_messages(2)), 2)
+        # The GET of a picture has no Origin: its page is in the Referer.
+        for referer, status in (("https://shop.example/a?b", 200), (same + "/page", 200), (None, 200),
+                                ("https://evil.example/https://shop.example", 403),
+                                ("https://shop.example.evil.example/", 403)):
+            answer = get(collector.url("/event?t=a"), {"Referer": referer} if referer else {})
+            self.assertEqual(answer.status, status, referer)
+        self.assertEqual(self.stats(collector)["origins_refused"], 5)
 
     def test_who_asks_not_to_be_tracked_is_answered_and_forgotten_where_that_is_honoured(self):
         for args, kept in ((["--honour-dnt"], 1), ([], 3)):
@@ -112,6 +119,13 @@ class Events(CollectorCase):
             collector = self.start(*args)
             self.send(collector, event(1), proxied)
             self.assertEqual(self.await_messages(1)[0].get("remote"), kept, args)
+        # The visitor's own line comes first; that of the proxy is the last.
+        with Connection(collector.port) as connection:
+            connection.send(b"POST /event HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 192.0.2.1\r\n"
+                            b"X-Forwarded-For: 198.51.100.1, 203.0.114.7\r\nContent-Length: 9\r\n\r\n"
+                            b'{"t":"b"}')
+            self.assertEqual(connection.read_response().status, 204)
+        self.assertEqual(self.await_messages(2)[1]["remote"], "203.0.114.0")
 
     def test_a_sender_with_the_token_tells_time_agent_and_address_of_its_visitor(self):
         token = self.path("token", "s3cret\n")
@@ -121,7 +135,10 @@ class Events(CollectorCase):
         self.assertEqual(self.send(collector, told, good).status, 204)
         self.assertEqual(self.send(collector, told).status, 204)
         self.assertEqual(self.send(collector, told, {"Authorization": "Bearer s3cred"}).status, 401)
-        trusted, stranger = self.await_messages(2)
+        for at, status in ((9223372036854, 204), (9223372036855, 400), (253402300799999, 400)):
+            self.assertEqual(self.send(collector, event(2, at=at), good).status, status, at)
+        trusted, stranger, latest = self.await_messages(3)
+        self.assertEqual(latest["time"], 9223372036854)
         self.assertEqual((trusted["time"], trusted["agent"]), (1700000000000, "Visitor/1"))
         self.assertEqual(trusted["remote"], "198.51.100.0")  # --remote-address is for all of them
         self.assertEqual((stranger["agent"], stranger["remote"]), (AGENT, "127.0.0.0"))

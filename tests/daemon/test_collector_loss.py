@@ -4,11 +4,12 @@ that was answered well, and what is kept of them is bounded."""
 import http.client
 import json
 import os
+import select
 import sys
 import unittest
 
 from collector_case import CollectorCase, event
-from harness import IS_SANITIZED, ROOT, free_port, get, post, wait_until
+from harness import IS_SANITIZED, ROOT, Connection, free_port, get, post, wait_until
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "torture"))
 from shim import Fault  # noqa: E402
@@ -67,6 +68,31 @@ class Loss(CollectorCase):
         self.await_messages(answered)
         self.assertEqual([m["id"] for m in self.messages()[:answered]],
                          ["e%06d" % i for i in range(answered)])
+
+    def test_a_repeat_is_not_answered_before_its_original_is_safe(self):
+        for number, (mapping, args) in enumerate((("id = id\n", ["--drop-duplicates"]),
+                                                  ("id = id\ndrop when duplicate\n", []))):
+            spool, gate, stall = (self.path("%s%d" % (name, number)) for name in ("spool", "gate", "stall"))
+            os.mkdir(spool)
+            os.mkfifo(stall)
+            # Once the gate is there, a sync that tells of itself in a pipe stands still until somebody reads it.
+            fault = Fault(spool, op="sync", nth=1, action="swallow", gate=gate, hit=stall)
+            collector = self.start("--spool-path=" + spool, *args, sink=Away(), mapping=mapping,
+                                   env=fault.env)
+            self.assertEqual(self.send(collector, event(0)).status, 204)
+            self.path(gate, "")
+            body = json.dumps(event(1)).encode()
+            with Connection(collector.port) as first, Connection(collector.port) as again:
+                for taken, connection in enumerate((first, again)):
+                    connection.send(b"POST /event HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s"
+                                    % (len(body), body))
+                    wait_until(lambda taken=taken: self.stats(collector)["events"] == taken + 2, 20)
+                self.assertEqual(self.stats(collector)["duplicates"], 1)
+                self.assertEqual(select.select([first.socket, again.socket], [], [], 0)[0], [])
+                with open(stall, encoding="utf-8") as pipe:
+                    self.assertIn("sync", pipe.read())
+                self.assertEqual([c.read_response().status for c in (first, again)], [204, 204])
+            collector.kill()
 
     def test_told_to_stop_it_leaves_what_waits_in_the_spool(self):
         away = Away()

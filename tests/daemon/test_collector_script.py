@@ -113,6 +113,22 @@ class Browser(CollectorCase):
             self.assertEqual(self.await_messages(seen + 2)[seen + 1]["type"], "bare")
             self.assertEqual(page.problems(), [])
 
+    def test_a_long_url_and_a_long_cookie_cost_no_event_and_a_wrong_call_no_page(self):
+        page = self.page("document.cookie = 'rivulet_party=%s;path=/';" % ("x" * 65), "data-pageview='off'")
+        page.evaluate("location.hash = 'y'.repeat(9000)")
+        page.evaluate("rivulet.signal('long', {item: '1'})")
+        message, = self.await_messages(1)
+        self.assertEqual(message["url"], (self.site + "/shop#" + "y" * 9000)[:8000])
+        self.assertEqual(message["party"], "x" * 64)
+        # Nothing of these can be sent; the page's own script goes on behind each of them.
+        page.evaluate("location.hash = ''")
+        for wrong in ("const o = {}; o.o = o; rivulet.signal('a', o)", "rivulet.signal('b', {n: 1n})",
+                      "rivulet.signal('c', {item: 'z'.repeat(70000)})"):
+            self.assertEqual(page.evaluate("(() => { %s; return 'well' })()" % wrong), "well")
+        page.evaluate("rivulet.signal('after', {item: '2'})")
+        self.assertEqual([m["type"] for m in self.await_messages(2)], ["long", "after"])
+        self.assertEqual([p for p in page.problems() if "414" in p], [])
+
     def test_who_asks_not_to_be_tracked_sends_nothing_where_the_page_honours_that(self):
         asks = ("Object.defineProperty(Navigator.prototype, 'doNotTrack', {get: () => '1'});",
                 "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true});")

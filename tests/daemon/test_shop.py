@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import unittest
 import xml.dom.minidom
 
@@ -127,6 +129,63 @@ class DayTest(unittest.TestCase):
             os.killpg(demo.pid, 0)  # nobody of its group is left
 
 
+    def test_a_day_on_which_a_program_ends_is_no_good_day(self):
+        demo = subprocess.Popen([DEMO, "--seconds=1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                text=True, env=self.environment(VISITORS="200"))
+        with demo.stdout, demo.stderr:
+            for line in demo.stdout:
+                if "picture to find" in line:
+                    break
+            with open("/proc/%d/task/%d/children" % (demo.pid, demo.pid), encoding="ascii") as children:
+                for pid in map(int, children.read().split()):
+                    with open("/proc/%d/comm" % pid, encoding="ascii") as name:
+                        if name.read() == "shop\n":
+                            os.kill(pid, signal.SIGKILL)
+            demo.stdout.read()
+            self.assertIn("shop has ended", demo.stderr.read())
+            self.assertEqual(demo.wait(timeout=60), 1)
+
+
+class CrowdTest(unittest.TestCase):
+    """What the crowd says of days that do not add up."""
+
+    def test_a_day_counts_what_came_since_it_began(self):
+        crowd = example("crowd")
+        with Daemon("simplequeue") as queue, server(
+                "collector", "--mapping=" + os.path.join(ROOT, "examples/shop/shop.mapping"),
+                "--destination-post-url=" + queue.url("/mput")) as collector:
+            ids = subprocess.run([example("shop"), "--list"], capture_output=True, text=True,
+                                 check=True).stdout.split()
+            task = "--task=bandit:items=%s,refresh=0" % "+".join(ids)
+            with server("bandit", "--store=memory:", "--source=" + queue.url(), task,
+                        "--sleeptime-queue-empty=20ms") as bandit:
+                wait_until(lambda: get(bandit.url("/item")).status == 200, what="a filled set")
+
+                def day(*args, to=collector):
+                    return subprocess.run(
+                        [crowd, "--shop=" + shop.url(), "--collector=" + to.url(), "--visitors=60",
+                         "--api=" + bandit.url(), "--day=100ms", "--settle=300ms", *args],
+                        capture_output=True, text=True)
+
+                with shop_daemon("--api=" + bandit.url()) as shop:
+                    for seed in (1, 2):  # the second begins with what the first one taught; other visitors
+                        run = day("--alone", "--settle=10s", "--seed=%d" % seed)
+                        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+                        self.assertRegex(run.stdout, r"(?m)^60 impressions .* 0 late, 0 lost$")
+                        self.assertNotIn("more than were sent", run.stdout)
+                    # A collector whose messages go nowhere.
+                    with server("collector", "--destination-post-url=http://127.0.0.1:9/",
+                                "--drain-timeout=1ms") as nowhere:
+                        run = day(to=nowhere)
+                        nowhere.kill()
+                    self.assertEqual(run.returncode, 1, run.stdout)
+                    self.assertNotIn(" 0 lost", run.stdout)
+                with shop_daemon() as shop:  # asks no bandit
+                    run = day("--settle=10s", "--seed=3")
+                    self.assertIn("the bandit chose for 0 of 60 visitors", run.stderr)
+                    self.assertEqual(run.returncode, 1)
+
+
 class PagesTest(unittest.TestCase):
     """The page server alone, and with APIs that fail."""
 
@@ -178,6 +237,40 @@ class PagesTest(unittest.TestCase):
                     self.assertEqual((page.status, page.header("X-Pick")), (200, "random"))
                     self.assertIn(featured(page), get(shop.url("/catalogue")).json())
                     self.assertNotIn("alert(1)", page.text)
+
+    def test_an_api_that_hangs_is_asked_by_one_at_a_time_and_nobody_waits_for_it(self):
+        asked, answered, done = [], [], time.monotonic() + 1.2
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen(100)
+
+            def accept():
+                while True:
+                    try:
+                        asked.append(silent.accept()[0])
+                    except OSError:
+                        return
+
+            def visit(url):
+                while time.monotonic() < done:
+                    answered.append(get(url).header("X-Pick"))
+
+            threading.Thread(target=accept, daemon=True).start()
+            with shop_daemon("--api=http://127.0.0.1:%d" % silent.getsockname()[1],
+                             "--api-timeout=200ms") as shop:
+                visitors = [threading.Thread(target=visit, args=(shop.url("/pick"),)) for _ in range(16)]
+                begin = time.monotonic()
+                for visitor in visitors:
+                    visitor.start()
+                for visitor in visitors:
+                    visitor.join()
+                took = time.monotonic() - begin
+            silent.shutdown(socket.SHUT_RDWR)
+            for connection in asked:
+                connection.close()
+        self.assertEqual(set(answered), {"random"})
+        # All of the first moment; from then on one in each 200 ms.
+        self.assertLessEqual(len(asked), 16 + took / .2 + 1)
 
     def test_an_api_that_hangs_delays_a_page_by_its_timeout_and_the_next_ones_not_at_all(self):
         with socket.socket() as silent:
@@ -237,6 +330,12 @@ class BrowserTest(unittest.TestCase):
         page.click("#featured .button")
         page.wait_for("location.pathname === '/picture/%s'" % item)
         wait_until(lambda: self.counted("c|" + item) == 2, what="the click in Redis")
+        # A reload of the picture's page is another page view, and no click.
+        page.wait_for("location.hash === ''")
+        taken = get(self.collector.url("/stats?format=json")).json()["events"]
+        page.command("Page.reload")
+        wait_until(lambda: get(self.collector.url("/stats?format=json")).json()["events"] == taken + 1,
+                   what="the page view of the reload")
         state = self.redis.hash("items:bandit")
         self.assertEqual([state[name] for name in ("impressions", "clicks", "counted_impressions",
                                                    "counted_clicks")], ["1"] * 4)

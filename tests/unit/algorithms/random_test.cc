@@ -242,8 +242,8 @@ TEST_CASE("random: beta numbers of extreme shapes are neither NaN nor stuck") {
   const auto coins = Draws(10'000, [](Random& random) { return random.Beta(1e-3, 1e-3); });
   CheckShare(Share(coins, [](double draw) { return draw < 0.5; }), 0.5, coins.size());
   Random random(kSeed);
-  for (const double a : {1e-300, 1e-3, 1.0, 1e15, 1e150}) {
-    for (const double b : {1e-300, 1e-3, 1.0, 1e15, 1e150}) {
+  for (const double a : {0.0, 5e-324, 1e-300, 1e-3, 1.0, 1e15, 1e150}) {
+    for (const double b : {0.0, 5e-324, 1e-300, 1e-3, 1.0, 1e15, 1e150}) {
       for (int i = 0; i < 20; ++i) {
         const double draw = random.Beta(a, b);
         REQUIRE(draw >= 0);

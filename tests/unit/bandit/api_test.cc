@@ -91,8 +91,9 @@ TEST_CASE("bandit api: a wrong parameter is named with what would be right") {
       {plain, "format=xml", "format=xml: must be text or json\n"},
       {plain, "context={}", "context={}: must not be given: the arms have no context"},
       {linear, "context=3", "context=3: must be a JSON object of numbers: "},
-      {linear, "context={%22age%22:%22x%22}", "age must be a number from -1e30 to 1e30\n"},
-      {linear, "context={%22visits%22:1e31}", "visits must be a number from -1e30 to 1e30\n"},
+      {linear, "context={%22age%22:%22x%22}", "age must be a number from -1000000 to 1000000\n"},
+      {linear, "context={%22visits%22:1000001}",
+       "visits must be a number from -1000000 to 1000000\n"},
       {linear, "context={%22age%22:1,%22age%22:2}", "must be a JSON object of numbers: "},
   };
   for (const auto& wrong : kCases) {
@@ -118,6 +119,34 @@ TEST_CASE("bandit api: a context decides which item is best for it") {
     CHECK(Has(test.Ask(Get("/item?context={%22young%22:0}")), "\r\n\r\ncarHTTP"));
     CHECK(Has(test.Ask(Get("/item")), "\r\n\r\ncarHTTP"));
   }
+}
+
+TEST_CASE("bandit api: a feature with a point in its name is a path, as in the task's messages") {
+  BanditApiOptions options;
+  options.policy = "lin-ucb";
+  options.alpha = 0;
+  options.features = "who.young";
+  ApiFixture test(options);
+  test.Tell({{"car", 51, 101, {100, 50, 50, 50, 0}}, {"toy", 51, 101, {100, 50, 50, 50, 50}}});
+  for (int i = 0; i < 5; ++i) {
+    CHECK(Has(test.Ask(Get("/item?context={%22who%22:{%22young%22:1}}")), "\r\n\r\ntoyHTTP"));
+    CHECK(Has(test.Ask(Get("/item?context={%22who%22:{%22young%22:0}}")), "\r\n\r\ncarHTTP"));
+  }
+}
+
+TEST_CASE("bandit api: /arms says what of the store cannot be used") {
+  BanditApiOptions options;
+  options.policy = "lin-ucb";
+  options.features = "young";
+  ApiFixture test(options);
+  test.Tell({{"good", 51, 101, {100, 50, 50, 50, 0}}, {"odd", 51, 101, {-5, 0, 1, 0, 0}}});
+  CHECK(Has(test.Ask(Get("/arms")),
+            "the sums of 1 arms cannot be used, and they are drawn as "
+            "unknown: 'odd'"));
+  auto arms = ArmsOf({{"good", 51, 101, {100, 50, 50, 50, 0}}}, 4);
+  arms->trouble = "left out: x";
+  test.source.Tell(arms, test.Now());
+  CHECK(Has(test.Ask(Get("/arms")), "\"status\":\"left out: x\""));
 }
 
 TEST_CASE("bandit api: where each request reads, its answer waits for a reading of its own") {

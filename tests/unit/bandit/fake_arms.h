@@ -30,6 +30,7 @@ class FakeArms final : public ArmsSource {
     known_.asked_at = asked_at;
     known_.status = {};
   }
+  void FreshFor(Duration fresh) { known_.fresh_for = fresh; }
   void Fail(std::string why) { known_.status = Status(StatusCode::kUnavailable, std::move(why)); }
   /// Ends all readings that were asked for.
   void EndReadings() {

@@ -101,20 +101,48 @@ TEST_CASE("item: an id with a line feed is no line of text") {
   CHECK(answer.body == "an item's id has a line feed: ask with format=json, or without n=\n");
 }
 
-TEST_CASE("item: arms are last-known once a reading fails or they are old, current again after") {
+TEST_CASE("item: where each request reads, a reading that failed makes arms last-known at once") {
+  Fixture test;
+  test.options.reads_each_request = true;
+  test.source.FreshFor(1000ms);
+  test.source.Tell(ArmsOf({Good("a")}), test.clock.Now());
+  ItemAnswers answers = test.Make();
+  CHECK(test.Ask(answers).state == ArmsState::kCurrent);
+  test.source.Fail("no route");
+  CHECK(test.Ask(answers).state == ArmsState::kLastKnown);
+}
+
+TEST_CASE("item: a fallback that is given twice is answered once") {
+  Fixture test;
+  test.options.fallback = {"a", "b", "a"};
+  ItemAnswers answers = test.Make();
+  ItemRequest request;
+  request.items = 3;
+  request.as_lines = true;
+  const std::string body = test.Ask(answers, request).body;
+  CHECK((body == "a\nb\n" || body == "b\na\n"));
+}
+
+TEST_CASE("item: arms are last-known once they are old, not by a failed reading, current again") {
   Fixture test;
   test.source.Tell(ArmsOf({Good("a")}), test.clock.Now());
   ItemAnswers answers = test.Make();
   CHECK(test.Ask(answers).state == ArmsState::kCurrent);
-  test.clock.Advance(10s);
+  test.source.Fail("no route");
+  test.source.FreshFor(1100ms);  // more than stale_after
+  test.clock.Advance(1100ms);
   CHECK(test.Ask(answers).state == ArmsState::kCurrent);
   test.clock.Advance(1ms);
   const ItemAnswer old = test.Ask(answers);
   CHECK(old.state == ArmsState::kLastKnown);
   CHECK(old.body == "a");
-  CHECK(old.age == 10001ms);
+  CHECK(old.age == 1101ms);
   test.source.Tell(ArmsOf({Good("a")}), test.clock.Now());
-  test.source.Fail("no route");
+  CHECK(test.Ask(answers).state == ArmsState::kCurrent);
+  test.source.FreshFor(100ms);
+  test.clock.Advance(1000ms);
+  CHECK(test.Ask(answers).state == ArmsState::kCurrent);
+  test.clock.Advance(1ms);
   CHECK(test.Ask(answers).state == ArmsState::kLastKnown);
   test.source.Tell(ArmsOf({Good("a")}), test.clock.Now());
   CHECK(test.Ask(answers).state == ArmsState::kCurrent);

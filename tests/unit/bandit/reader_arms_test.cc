@@ -70,6 +70,7 @@ TEST_CASE("reader arms: follow the store of this process, and stay while a task 
   learning.Until([&] { return !learning.known().status.ok(); });
   CHECK(learning.known().arms == none);
   CHECK(learning.known().failures == 1);
+  CHECK(learning.known().status.message() == "the tasks are busy: not read within 20ms");
   int told = 0;
   learning.arms->ReadNow([&] { ++told; });
   learning.Until([&] { return told == 1; });  // after the timeout, with nothing new

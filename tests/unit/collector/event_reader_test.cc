@@ -96,6 +96,32 @@ TEST_CASE("event reader: an event without location has the pixel's referer") {
   CHECK(reader.events()[0].location.empty());
 }
 
+TEST_CASE("event reader: parameters without a member are none, however few are allowed") {
+  EventLimits limits;
+  limits.max_parameters_bytes = 0;
+  EventReader reader(limits);
+  REQUIRE(reader.ReadBody(R"({"t":"x","d":{}})", Sender()).ok());
+  REQUIRE(reader.events().size() == 1);
+  CHECK(reader.events()[0].parameters == nullptr);
+  reader.ReadQuery("t=x&d=", Sender());
+  CHECK(reader.events().size() == 1);
+  REQUIRE(reader.ReadBody(R"({"t":"x","d":{"a":1}})", Sender()).ok());
+  CHECK(reader.refused().size() == 1);
+}
+
+TEST_CASE("event reader: a trusted sender's time is at most what the clock can hold") {
+  // 2^63 nanoseconds are 9223372036.854775808 seconds.
+  EventReader reader;
+  REQUIRE(
+      reader
+          .ReadBody(R"([{"t":"x","at":9223372036854},{"t":"x","at":9223372036855}])", Sender(true))
+          .ok());
+  REQUIRE(reader.events().size() == 1);
+  CHECK(reader.events()[0].at == WallTime(milliseconds(9223372036854)));
+  REQUIRE(reader.refused().size() == 1);
+  CHECK(reader.refused()[0].reason.find("at most 9223372036854") != std::string::npos);
+}
+
 TEST_CASE("event reader: of a batch the good ones are taken and the bad ones are named") {
   EventReader reader;
   const std::string body =
@@ -186,6 +212,7 @@ TEST_CASE("event reader: what a field may not be, in a body") {
       {R"("d":)" + members + "}", "parameters (d) of 65 members must be of at most 64"},
       {R"("d":{"a":")" + std::string(16384, 'x') + "\"}", "parameters (d) of 16401 bytes must be"},
       {R"("d":{"a":1,"b":{"c":1,"c":2}})", "parameters (d) have the key 'c' twice"},
+      {R"("d":{"":1,"":2})", "parameters (d) have the key '' twice"},
   };
   EventReader reader;
   for (const Case& c : cases) {
@@ -254,7 +281,8 @@ TEST_CASE("event reader: only who is trusted says when, who and from where") {
   REQUIRE(reader.ReadBody(kBad, Sender(true)).ok());
   REQUIRE(reader.refused().size() == 1);
   CHECK(reader.refused()[0].reason ==
-        "time (at) 'yesterday' must be a whole number of milliseconds since 1970");
+        "time (at) 'yesterday' must be a whole number of milliseconds since 1970, at most "
+        "9223372036854");
 }
 
 TEST_CASE("event reader: a long user agent is cut at the end of a character") {

@@ -37,6 +37,9 @@ TEST_CASE("mapping: errors name file, line, what is wrong and what would be righ
       {"b = location.path.x", "the number of a segment"},
       {"b = referer.query.", "behind 'query.' stands the name of a parameter"},
       {"b = param.", "behind 'param.' stands the name of a parameter"},
+      {"b = param..x", "'param..x': behind 'param.' stands the name of a parameter, and"},
+      {"b = param.x.", "'param.x.': behind 'param.' stands the name of a parameter, and"},
+      {"b = type or \"x\" or \"y\"", "behind 'or' stands one value alone, and no second 'or'"},
       {"b = type as numbr",
        "behind 'as' stands text, number, integer, boolean or json, and not "
        "'numbr'; did you mean 'number'?"},
@@ -109,6 +112,10 @@ TEST_CASE("mapping: errors name file, line, what is wrong and what would be righ
     CHECK(error.starts_with("shop.map:"));
     CHECK(error.find('\n') == std::string::npos);
   }
+}
+
+TEST_CASE("mapping: a byte order mark is skipped") {
+  CHECK(ErrorOf("\xEF\xBB\xBF# a comment\na = type\n") == "no error");
 }
 
 TEST_CASE("mapping: NUL is a control byte") {

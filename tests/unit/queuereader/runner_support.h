@@ -29,10 +29,15 @@ class FunctionOfTest final : public Task {
     return run_(message, context);
   }
   std::string Save() const override { return std::to_string(runs_); }
+  void Tick() override {
+    if (tick) tick();
+  }
   Status Load(std::string_view saved) override {
     runs_ = std::atoi(std::string(saved).c_str());
     return {};
   }
+
+  std::function<void()> tick;
 
  private:
   std::function<Outcome(const Message&, Context&)> run_;
@@ -62,6 +67,7 @@ struct RunnerFixture {
     bool keeps_requeued = true;
     bool checkpoint = false;
     std::vector<std::string> outputs{};
+    Duration tick_every = std::chrono::hours(1);  // but for the first one
   };
 
   RunnerFixture() : RunnerFixture(Setup()) {}
@@ -94,11 +100,12 @@ struct RunnerFixture {
     outputs = std::move(*opened_outputs);
     failed = std::make_unique<FailedMessages>((folder.path / "failed").string(), "q");
     ReaderTasks tasks;
-    tasks.all_tasks.push_back(
-        {"t", std::make_unique<FunctionOfTest>([this](const Message& message, Context& context) {
-           ran.emplace_back(message.text());
-           return task(message, context);
-         })});
+    auto made = std::make_unique<FunctionOfTest>([this](const Message& message, Context& context) {
+      ran.emplace_back(message.text());
+      return task(message, context);
+    });
+    made->tick = [this] { tick(); };
+    tasks.all_tasks.push_back({"t", std::move(made)});
     ReaderSurroundings surroundings;
     surroundings.clock = &clock;
     surroundings.store = &store;
@@ -107,10 +114,14 @@ struct RunnerFixture {
       runner->Entering(name, message, since);
     };
     surroundings.left = [this] { runner->Left(); };
+    surroundings.calling = [this](const std::string& name, std::string_view what) {
+      runner->Calling(name, what);
+    };
     reader = std::make_unique<Reader>(setup_.reader, std::move(tasks), std::move(surroundings));
     RunnerConfig config = setup_.config;
     config.reader = setup_.reader;
     config.program = "";
+    config.tick_every = setup_.tick_every;
     config.stop_requested = [this] { return stop_requested; };
     config.exit_process = [this](int status) { exited = status; };
     runner = std::make_unique<Runner>(
@@ -163,6 +174,7 @@ struct RunnerFixture {
   std::function<Outcome(const Message&, Context&)> task = [](const Message&, Context&) {
     return Outcome::Done();
   };
+  std::function<void()> tick = [] {};
   std::unique_ptr<CheckpointFile> checkpoint;
   std::unique_ptr<CrashMark> mark;
   std::unique_ptr<Outputs> outputs;

@@ -32,6 +32,7 @@ struct SlowFixture : RunnerFixture {
     executor = &slow;
     Open();
     runner->Start();
+    slow.RunOne();  // the first Tick()
   }
   ~SlowFixture() { Close(); }
   SlowExecutor slow;

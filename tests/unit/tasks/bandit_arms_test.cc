@@ -48,13 +48,24 @@ TEST_CASE("bandit arms: other fields are skipped, half an item is one of which n
   CHECK(ReadArms({})->empty());
 }
 
-TEST_CASE("bandit arms: a counter that is none is told by its field") {
-  for (const char* text : {"", "x", "1.5", "-1", "99999999999999999999", " 1"}) {
+TEST_CASE("bandit arms: an item with a counter that is none is left out, and told") {
+  for (const char* text :
+       {"", "x", "1.5", "-1", "99999999999999999999", "9007199254740993", " 1"}) {
     CAPTURE(text);
-    const Status status = ReadArms(std::vector<StoreItem>{{"i|a", text, 0}}).status();
-    CHECK(status.code() == StatusCode::kCorrupt);
-    CHECK(status.message().find("i|a") != std::string::npos);
+    std::string trouble;
+    const auto arms = ReadArms(
+        std::vector<StoreItem>{{"i|a", text, 0}, {"c|a", "3", 0}, {"c|b", "2", 0}}, &trouble);
+    REQUIRE(arms.ok());
+    CHECK(Shown(*arms) == "b=2/1");
+    CHECK(trouble.find("i|a") != std::string::npos);
   }
+  std::string trouble;
+  const std::vector<StoreItem> two = {{"c|\xff", "1", 0}, {"i|\xff", "1", 0}, {"i|a", "2", 0}};
+  CHECK(Shown(*ReadArms(two, &trouble)) == "a=1/2");
+  CHECK(trouble.find("and 1 more") != std::string::npos);
+  trouble.clear();
+  CHECK(ReadArms(std::vector<StoreItem>{{"i|a", "9007199254740992", 0}}, &trouble)->size() == 1);
+  CHECK(trouble.empty());
 }
 
 TEST_CASE("bandit arms: all of a bandit is read, under names of one's own") {
@@ -101,10 +112,20 @@ TEST_CASE("bandit arms: what cannot be read is an error that names it") {
   MemoryStore store;
   CHECK(store.HashSet("items:bandit", "round", "x").ok());
   CHECK(Read(store, 0).status().message().find("round") != std::string::npos);
+  CHECK(store.HashSet("items:bandit", "round", "07").ok());
+  CHECK(Read(store, 0).status().message().find("07") != std::string::npos);
   CHECK(store.HashSet("items:bandit", "round", "1").ok());
+  CHECK(store.HashSet("items:bandit", "counted_clicks", "5").ok());
+  CHECK(Read(store, 0)->late() == 0);
+  CHECK(store.Set("experiments", "-3").ok());
+  CHECK(Read(store, 0)->experiments == 0);
   CHECK(store.HashSet("items", "c|a", "1").ok());
   CHECK(store.HashSet("items:linear", "b|0|a", "none").ok());
-  CHECK(Read(store, 1).status().message().find("b|0|a") != std::string::npos);
+  CHECK(store.HashSet("items", "c|b", "1").ok());
+  const auto sums = Read(store, 1);
+  REQUIRE(sums.ok());
+  CHECK(sums->trouble.find("b|0|a") != std::string::npos);
+  CHECK(Shown(sums->arms) == "b=1/1");
   CHECK(store.Set("items", "a text").ok());
   CHECK(Read(store, 0).status().message().find("items") != std::string::npos);
   CHECK_FALSE(ReadBandit({}, 0).ok());

@@ -48,10 +48,11 @@ TEST_CASE("bandit catalogue: an answer is an array, or has one; a search has hit
   CHECK(ids(R"([{"id":"a"},{"item":"b"}])") == Names{"a", "b"});
   CHECK(ids(R"({"items":[{"id":1},"x"],"total":2})") == Names{"1", "x"});
   CHECK(ids(R"({"took":1,"hits":{"total":{"value":2},"hits":[{"_index":"p","_id":"a","_score":1},
-                {"_index":"p","_source":{"id":"b"}}]}})") == Names{"a", "b"});
+                {"_index":"p","_id":"b","_source":{"id":"c"}}]}})") == Names{"a", "b"});
   CHECK(ids(R"({"hits":{"hits":[]}})").empty());
   for (const char* wrong : {"", "{}", "7", "[[]]", "[null]", R"([{"id":{}}])", "[\"\"]",
-                            R"({"items":7})", R"({"hits":{"hits":[{"_score":1}]}})"}) {
+                            R"({"items":7})", R"({"hits":{"hits":[{"_score":1}]}})",
+                            R"({"hits":{"hits":[{"_source":{"id":"b"}}]}})", R"([{"_id":"a"}])"}) {
     CAPTURE(wrong);
     CHECK_FALSE(CatalogueAnswer(wrong).ok());
   }
@@ -96,14 +97,14 @@ TEST_CASE("bandit catalogue: a file is read again when it has changed; one that 
   file.Write(std::string(kMaxFetchedBytes + 1, 'x'));
   CHECK(catalogue.Draw(5, 0, None, random).status().code() == StatusCode::kTooLarge);
   BanditCatalogue folder("/tmp");
-  CHECK_FALSE(folder.Draw(5, 0, None, random).ok());
+  CHECK(folder.Draw(5, 0, None, random).status().message() == "/tmp: it must be a regular file");
 }
 
 TEST_CASE("bandit catalogue: while it fails the set stays, and learns; then it is tried again") {
   MemoryStore store;
   const TempFile file("a\nb\nc\nd\ne\nf\n");
   const auto task =
-      MakeTaskOf("bandit:catalogue=" + file.path() + ",arms=3,refresh=5,seed=1", &store);
+      MakeBandit("bandit:catalogue=" + file.path() + ",arms=3,refresh=5,seed=1", &store);
   const BanditArms first = BanditIn(store);
   file.Remove();
   WallTime now = FakeContext().at;
@@ -118,7 +119,7 @@ TEST_CASE("bandit catalogue: while it fails the set stays, and learns; then it i
   CHECK(BanditIn(store).experiments == 9);
   CHECK(BanditIn(store).arms[0].impressions == 10);
   file.Write("a\nb\nc\nd\ne\nf\n");
-  RunFeedback(*task, std::vector{Impression(item)}, now + std::chrono::seconds(10));
+  RunFeedback(*task, std::vector{Impression(item)}, now + std::chrono::seconds(20));
   CHECK(BanditIn(store).round == 2);
   CHECK(BanditIn(store).arms.size() == 3);
 }

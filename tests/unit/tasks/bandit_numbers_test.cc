@@ -35,7 +35,7 @@ Rates Simulate(const std::string& catalogue, const std::string& more, std::uint6
   for (double& r : rate) r = random.Beta(1, 19);
   MemoryStore store;
   const auto task =
-      MakeTaskOf("bandit:catalogue=" + catalogue + ",seed=" + std::to_string(seed) + more, &store);
+      MakeBandit("bandit:catalogue=" + catalogue + ",seed=" + std::to_string(seed) + more, &store);
   FakeContext context;
   std::vector<Outcome> outcomes(100, Outcome::Done());
   Rates rates{};

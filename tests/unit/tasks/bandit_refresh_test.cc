@@ -60,7 +60,7 @@ TEST_CASE("bandit refresh: the better half stays, newcomers come, counters begin
   MemoryStore store;
   const TempFile catalogue(Numbers(50));
   const auto task =
-      MakeTaskOf("bandit:catalogue=" + catalogue.path() + ",arms=7,refresh=700,seed=5", &store);
+      MakeBandit("bandit:catalogue=" + catalogue.path() + ",arms=7,refresh=700,seed=5", &store);
   const std::vector<std::string> first = IdsIn(store);
   CHECK(first.size() == 7);
   CHECK(std::set<std::string>(first.begin(), first.end()).size() == 7);
@@ -106,8 +106,8 @@ TEST_CASE("bandit refresh: of two readers one refreshes, and late feedback learn
   MemoryStore store;
   const TempFile catalogue(Numbers(50));
   const std::string spec = "bandit:catalogue=" + catalogue.path() + ",arms=4,refresh=20";
-  const auto one = MakeTaskOf(spec, &store);
-  const auto two = MakeTaskOf(spec, &store);
+  const auto one = MakeBandit(spec, &store);
+  const auto two = MakeBandit(spec, &store);
   CHECK(FakeSummary(*two).counts["refreshes"] == 0);
   const std::vector<std::string> first = IdsIn(store);
   for (int i = 0; i < 19; ++i) {
@@ -119,7 +119,8 @@ TEST_CASE("bandit refresh: of two readers one refreshes, and late feedback learn
   options.after = 19;
   BanditRefresh mine(options, BanditCatalogue(catalogue.path()), 1);
   BanditRefresh other(options, BanditCatalogue(catalogue.path()), 2);
-  CHECK(mine.IsDue(19, 8, kNow));
+  mine.Saw(19, 8);
+  CHECK(mine.IsDue(kNow));
   CHECK(*mine.Run(&store, kNow) == BanditRefresh::Did::kRefreshed);
   const std::string after = CountersIn(store);
   CHECK(*other.Run(&store, kNow) == BanditRefresh::Did::kNothing);
@@ -160,11 +161,13 @@ class Meddled final : public Store {
 
 TEST_CASE("bandit refresh: somebody is quicker between reading and writing") {
   MemoryStore store;
+  FakeClock clock;
   RefreshOptions options;
   options.arms = 3;
-  BanditCatalogue items(std::vector<std::string>{"a", "b", "c", "d", "e"});
-  BanditRefresh theirs(options, items, 1);
-  BanditRefresh mine(options, items, 2);
+  options.clock = &clock;
+  const std::vector<std::string> items = {"a", "b", "c", "d", "e"};
+  BanditRefresh theirs(options, BanditCatalogue(items), 1);
+  BanditRefresh mine(options, BanditCatalogue(items), 2);
   // The first filling: read, a round of 0 to require, and the set.
   Meddled filled(&store, 3, [&] { return theirs.Run(&store, kNow).status(); });
   CHECK(*mine.Run(&filled, kNow) == BanditRefresh::Did::kElsewhere);
@@ -180,12 +183,89 @@ TEST_CASE("bandit refresh: somebody is quicker between reading and writing") {
   // A store that fails in the middle leaves the set as it is, and it is tried later.
   CHECK(store.Set("experiments", "1000").ok());
   const std::string now = CountersIn(store);
-  Meddled failing(&store, 2, [] { return Status(StatusCode::kIoError, "no room"); });
+  // The pause begins when it has failed.
+  Meddled failing(&store, 2, [&] {
+    clock.Advance(std::chrono::seconds(5));
+    return Status(StatusCode::kIoError, "no room");
+  });
   CHECK(mine.Run(&failing, kNow).status().message() == "no room");
   CHECK(CountersIn(store) == now);
-  CHECK_FALSE(mine.IsDue(1000, 6, kNow + std::chrono::seconds(9)));
-  CHECK(mine.IsDue(1000, 6, kNow + std::chrono::seconds(10)));
+  CHECK_FALSE(mine.IsDue(kNow + std::chrono::seconds(14)));
+  CHECK(mine.IsDue(kNow + std::chrono::seconds(15)));
   CHECK(*mine.Run(&store, kNow) == BanditRefresh::Did::kRefreshed);
+}
+
+TEST_CASE("bandit refresh: the pauses after failures double, up to their longest") {
+  MemoryStore store;
+  FakeClock clock;
+  RefreshOptions options;
+  options.clock = &clock;
+  options.longest_pause = std::chrono::seconds(35);
+  BanditRefresh refresh(options, BanditCatalogue(std::vector<std::string>{}), 1);
+  WallTime now = kNow;
+  for (const int seconds : {10, 20, 35, 35}) {
+    REQUIRE(refresh.IsDue(now));
+    CHECK_FALSE(refresh.Run(&store, now).ok());
+    now += std::chrono::seconds(seconds);
+    CHECK_FALSE(refresh.IsDue(now - std::chrono::milliseconds(1)));
+  }
+  // A store that is away is tried again soon.
+  Meddled away(&store, 1, [] { return Status(StatusCode::kUnavailable, "away"); });
+  CHECK_FALSE(refresh.Run(&away, now).ok());
+  CHECK_FALSE(refresh.IsDue(now));
+  CHECK(refresh.IsDue(now + std::chrono::seconds(1)));
+}
+
+TEST_CASE("bandit refresh: a conflict in which nobody was quicker is followed by a pause") {
+  MemoryStore store;
+  RefreshOptions options;
+  BanditRefresh refresh(options, BanditCatalogue(std::vector<std::string>{"a", "b"}), 1);
+  const auto conflict = [] { return Status(StatusCode::kConflict, "another round"); };
+  for (int i = 0; i < 2; ++i) {
+    CHECK(refresh.IsDue(kNow));
+    Meddled store_of_others(&store, 3, conflict);
+    CHECK(*refresh.Run(&store_of_others, kNow) == BanditRefresh::Did::kElsewhere);
+  }
+  CHECK_FALSE(refresh.IsDue(kNow));
+}
+
+TEST_CASE("bandit refresh: experiments below 0 count as none, and go on from there") {
+  MemoryStore store;
+  CHECK(store.Set("experiments", "-2").ok());
+  const auto task = MakeBandit("bandit:items=a+b+c+d,arms=2,refresh=3", &store);
+  CHECK(BanditIn(store).experiments == 0);
+  const std::string item = IdsIn(store)[0];
+  RunFeedback(*task, std::vector{Impression(item), Impression(item), Impression(item)});
+  CHECK(BanditIn(store).round == 1);
+  RunFeedback(*task, std::vector{Impression(item), Impression(item)});
+  CHECK(BanditIn(store).round == 2);
+}
+
+TEST_CASE("bandit refresh: a set of which only foreign fields are left is filled again in time") {
+  MemoryStore store;
+  const auto task = MakeBandit("bandit:items=a+b,refresh=0", &store);
+  CHECK(store.Delete("items").ok());
+  CHECK(store.HashSet("items", "note", "mine").ok());
+  const WallTime now = SystemClock().WallNow();
+  RunFeedback(*task, std::vector{Impression("a")}, now);
+  CHECK(IdsIn(store).empty());
+  RunFeedback(*task, std::vector{Impression("a")}, now + std::chrono::seconds(11));
+  CHECK(CountersIn(store) == "a=1/1 b=1/1");
+}
+
+TEST_CASE("bandit refresh: an item that cannot be read is left out, late, and replaced") {
+  MemoryStore store;
+  const auto task = MakeBandit("bandit:items=a+b+c,arms=2,refresh=2", &store);
+  const std::vector<std::string> set = IdsIn(store);
+  CHECK(store.HashSet("items", "c|" + set[0], "abc").ok());
+  RunFeedback(*task, std::vector{Click(set[0])});
+  CHECK(CountersIn(store) == set[1] + "=1/1");
+  CHECK(BanditIn(store).late() == 1);
+  CHECK(FakeSummary(*task).texts["trouble"].find("c|" + set[0]) != std::string::npos);
+  RunFeedback(*task, std::vector{Impression(set[1]), Impression(set[1])});
+  CHECK(BanditIn(store).round == 2);
+  CHECK(BanditIn(store).trouble.empty());
+  CHECK(IdsIn(store).size() == 2);
 }
 
 TEST_CASE("bandit refresh: the set of the prototype is taken over, a deleted one is filled again") {
@@ -194,7 +274,7 @@ TEST_CASE("bandit refresh: the set of the prototype is taken over, a deleted one
     CHECK(store.HashSet("items", field, "1").ok());
   }
   CHECK(store.Set("experiments", "9").ok());
-  const auto task = MakeTaskOf("bandit:items=a+b+c+d,arms=4,refresh=10", &store);
+  const auto task = MakeBandit("bandit:items=a+b+c+d,arms=4,refresh=10", &store);
   CHECK(CountersIn(store) == "old=1/1 older=1/1");
   RunFeedback(*task, std::vector{Impression("old")});
   CHECK(BanditIn(store).round == 1);
@@ -207,13 +287,13 @@ TEST_CASE("bandit refresh: the set of the prototype is taken over, a deleted one
 
 TEST_CASE("bandit refresh: no more leave than can be replaced, and with nothing new none does") {
   MemoryStore store;
-  const auto task = MakeTaskOf("bandit:items=a+b+c+d+e,arms=4,refresh=10,seed=1", &store);
+  const auto task = MakeBandit("bandit:items=a+b+c+d+e,arms=4,refresh=10,seed=1", &store);
   CHECK(IdsIn(store).size() == 4);
   RunFeedback(*task, RoundOf(store, 10, 0));
   CHECK(BanditIn(store).round == 2);
   CHECK(IdsIn(store).size() == 4);
   MemoryStore fixed;
-  const auto never = MakeTaskOf("bandit:items=a+b+c,refresh=10", &fixed);
+  const auto never = MakeBandit("bandit:items=a+b+c,refresh=10", &fixed);
   for (int i = 0; i < 4; ++i) RunFeedback(*never, RoundOf(fixed, 9, 1));
   CHECK(CountersIn(fixed) == "a=13/13 b=1/13 c=1/13");
   CHECK(BanditIn(fixed).round == 1);
@@ -224,7 +304,7 @@ TEST_CASE("bandit refresh: what is known from before is where an item begins") {
       "{\"item\":\"a\",\"clicks\":3,\"impressions\":60}\r\n\n"
       "{\"id\":7,\"clicks\":0,\"impressions\":1}\n");
   MemoryStore store;
-  const auto task = MakeTaskOf("bandit:items=a+b+7,refresh=0,priors=" + priors.path(), &store);
+  const auto task = MakeBandit("bandit:items=a+b+7,refresh=0,priors=" + priors.path(), &store);
   CHECK(CountersIn(store) == "7=1/2 a=4/61 b=1/1");
   for (const char* wrong :
        {"{\"item\":\"a\",\"clicks\":3,\"impressions\":2}", "{\"item\":\"a\",\"clicks\":3}",
@@ -239,7 +319,7 @@ TEST_CASE("bandit refresh: what is known from before is where an item begins") {
 
 TEST_CASE("bandit refresh: the history keeps its last rounds") {
   MemoryStore store;
-  const auto task = MakeTaskOf("bandit:items=a+b+c,arms=2,refresh=1", &store);
+  const auto task = MakeBandit("bandit:items=a+b+c,arms=2,refresh=1", &store);
   for (int i = 0; i < 60; ++i) RunFeedback(*task, std::vector{Impression(IdsIn(store)[0])});
   const BanditArms bandit = BanditIn(store);
   CHECK(bandit.round == 61);

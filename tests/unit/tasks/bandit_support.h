@@ -60,6 +60,13 @@ inline FeedbackMessage Click(std::string item, std::string id = {}) {
   return {"click", std::move(item), std::move(id)};
 }
 
+/// A task that has been given its first Tick(), as a reader does before the first message.
+inline std::unique_ptr<Task> MakeBandit(const std::string& spec, Store* store) {
+  auto task = MakeTaskOf(spec, store);
+  task->Tick();
+  return task;
+}
+
 /// All in one RunBatch(), each done.
 template <typename Messages>
 void RunFeedback(Task& task, const Messages& messages, WallTime now = FakeContext().at) {

@@ -28,19 +28,19 @@ std::uint64_t StateOf(Store& store, const char* field) {
 
 TEST_CASE("bandit: the set is filled before the first message, at 1 and 1") {
   MemoryStore store;
-  const auto task = MakeTaskOf(kThree, &store);
+  const auto task = MakeBandit(kThree, &store);
   CHECK(CountersIn(store) == "a=1/1 b=1/1 c=1/1");
   CHECK(StateOf(store, "round") == 1);
   CHECK(*store.Get("experiments").value() == "0");
   // Another reader finds it there, and what it has learnt.
   RunFeedback(*task, std::vector{Impression("a")});
-  MakeTaskOf(kThree, &store);
+  MakeBandit(kThree, &store);
   CHECK(CountersIn(store) == "a=1/2 b=1/1 c=1/1");
 }
 
 TEST_CASE("bandit: impressions and clicks are counted in the prototype's layout") {
   MemoryStore store;
-  const auto task = MakeTaskOf(kThree, &store);
+  const auto task = MakeBandit(kThree, &store);
   std::vector<FeedbackMessage> messages;
   for (int i = 0; i < 7; ++i) messages.push_back(Impression("a"));
   messages.push_back(Click("a"));
@@ -63,12 +63,13 @@ TEST_CASE("bandit: impressions and clicks are counted in the prototype's layout"
   CHECK(summary.At("a", "clicks") == 2);
   CHECK(summary.At("a", "impressions") == 8);
   // The mean of Beta(1 + 1 click, 1 + 6 misses).
-  CHECK(summary.At("a", "rate") == doctest::Approx(2.0 / 9));
+  CHECK(summary.At("a", "mean") == doctest::Approx(2.0 / 9));
+  CHECK(summary.At("a", "rate") == doctest::Approx(1.0 / 7));
 }
 
 TEST_CASE("bandit: feedback of an item that is not shown, or of another round, is late") {
   MemoryStore store;
-  const auto task = MakeTaskOf(kThree, &store);
+  const auto task = MakeBandit(kThree, &store);
   RunFeedback(
       *task, std::vector{Impression("gone"), Click("gone"), Impression("a").InRound(0),
                          Click("a").InRound(2), Impression("a").InRound(1), Click("a").InRound(1)});
@@ -82,8 +83,8 @@ TEST_CASE("bandit: feedback of an item that is not shown, or of another round, i
 
 TEST_CASE("bandit: a message learns once, however often it is delivered") {
   MemoryStore store;
-  const auto one = MakeTaskOf(kThree, &store);
-  const auto two = MakeTaskOf(kThree, &store);
+  const auto one = MakeBandit(kThree, &store);
+  const auto two = MakeBandit(kThree, &store);
   std::vector<FeedbackMessage> messages;
   for (int i = 0; i < 30; ++i) {
     messages.push_back(Impression(std::string(1, "abc"[i % 3]), "queue-" + std::to_string(2 * i)));
@@ -103,7 +104,7 @@ TEST_CASE("bandit: a message learns once, however often it is delivered") {
 
 TEST_CASE("bandit: malformed feedback is counted, and done with") {
   MemoryStore store;
-  const auto task = MakeTaskOf(kThree, &store);
+  const auto task = MakeBandit(kThree, &store);
   const std::string longest(kMaxItemBytes, 'x');
   std::vector<FeedbackMessage> messages = {Impression(""), Click(longest + "x"),
                                            Impression("a").InRound(1.5), Click("a").InRound(1e300)};
@@ -122,9 +123,29 @@ TEST_CASE("bandit: malformed feedback is counted, and done with") {
   CHECK(CountersIn(store) == "a=1/1 b=1/1 c=1/1");
 }
 
+TEST_CASE("bandit: a number beyond 2^53 is its own item, and a round of null is none") {
+  MemoryStore store;
+  const auto task = MakeBandit("bandit:items=9007199254740992+9007199254740993,refresh=0", &store);
+  const auto run = [&](const std::string& item, const std::string& more = "") {
+    FakeMessage message("{\"type\":\"impression\",\"item\":" + item + more + "}");
+    message.With("type", "impression").With("item", std::stod(item));
+    if (!more.empty()) message.With("round", std::nan(""));
+    RunDone(*task, message);
+  };
+  run("9007199254740993");
+  CHECK(CountersIn(store) == "9007199254740992=1/1 9007199254740993=1/2");
+  run("9007199254740992", ",\"round\":null");
+  CHECK(CountersIn(store) == "9007199254740992=1/2 9007199254740993=1/2");
+  CHECK(FakeSummary(*task).counts["malformed"] == 0);
+  run("9007199254740993.0");
+  run("1e300");
+  run("9007199254740992", ",\"round\":{}");
+  CHECK(FakeSummary(*task).counts["malformed"] == 3);
+}
+
 TEST_CASE("bandit: fields and event names are one's own; items may be whole numbers") {
   MemoryStore store;
-  const auto task = MakeTaskOf(
+  const auto task = MakeBandit(
       "bandit:items=7+8,refresh=0,key=shop,experiments=seen,type=e.kind,impression=shown,click=hit,"
       "item=e.product,round=e.r",
       &store);
@@ -141,7 +162,7 @@ TEST_CASE("bandit: fields and event names are one's own; items may be whole numb
 
 TEST_CASE("bandit: the sums of a contextual bandit are plain sums") {
   MemoryStore store;
-  const auto task = MakeTaskOf("bandit:items=a+b,refresh=0,features=age+hour,context=who", &store);
+  const auto task = MakeBandit("bandit:items=a+b,refresh=0,features=age+hour,context=who", &store);
   CHECK(task->batch_size() == 100);
   Random random(7);
   // By item: A's upper half by rows, then b.
@@ -178,13 +199,15 @@ TEST_CASE("bandit: the sums of a contextual bandit are plain sums") {
 TEST_CASE("bandit: batches are so small that a refresh comes near its number") {
   MemoryStore store;
   const auto size = [&](const std::string& more) {
-    return MakeTaskOf("bandit:items=a+b" + more, &store)->batch_size();
+    return MakeBandit("bandit:items=a+b" + more, &store)->batch_size();
   };
   CHECK(size("") == 50);
   CHECK(size(",refresh=10") == 1);
   CHECK(size(",refresh=100000") == 500);
   CHECK(size(",refresh=0") == 500);
   CHECK(size(",refresh=0,features=x") == 100);
+  // At most 1,500 commands: 16 numbers make 136 products.
+  CHECK(size(",refresh=0,features=a+b+c+d+e+f+g+h+i+j+k+l+m+n+o") == 11);
 }
 
 TEST_CASE("bandit: wrong arguments are refused, and told what would be right") {
@@ -204,6 +227,14 @@ TEST_CASE("bandit: wrong arguments are refused, and told what would be right") {
   says("items=a,keep=all", "keep=all must be draws or random");
   says("items=a,click=impression", "must differ");
   says("items=a,experiments=items", "must differ");
+  says("items=a,experiments=items:bandit", "must differ");
+  says("items=a,experiments=items:history", "must differ");
+  says("items=a,key=x,experiments=x:linear", "must differ");
+  says("items=a+\xff", "UTF-8");
+  says("items=a,priors=/dev/zero", "regular file");
+  says("catalogue=/dev/zero", "regular file");
+  says("catalogue=http://me:secret@127.0.0.1:1/x", "needs name=NAME");
+  CHECK(refusal("catalogue=http://me:secret@127.0.0.1:1/x,name=shop").empty());
   says("items=a,key=rivulet|x", "the store keeps its own");
   says("items=a,priors=/no/such/file", "priors=/no/such/file");
   says("items=a,features=a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p", "at most 15");

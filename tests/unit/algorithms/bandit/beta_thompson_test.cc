@@ -144,4 +144,5 @@ TEST_CASE("beta thompson: what is saved goes on as it was; damage is refused") {
   });
   CHECK_FALSE(BetaThompson::Load(BetaThompson(2, {-1, 1}).Save()));
   CHECK_FALSE(BetaThompson::Load(BetaThompson(2, {1, std::nan("")}).Save()));
+  CHECK_FALSE(BetaThompson::Load(BetaThompson(2, {5e-324, 5e-324}).Save()));
 }
