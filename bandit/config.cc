@@ -1,7 +1,6 @@
 #include "bandit/config.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <string_view>
@@ -132,10 +131,11 @@ int CheckTasks(const Options& declared, BanditConfig* config) {
   }
   const auto task = std::find_if(reader.tasks.begin(), reader.tasks.end(), IsBanditTask);
   if (task == reader.tasks.end()) {
-    return declared.Fail(fmt::format(
-        "--task={} must be bandit, as bandit:catalogue=FILE,arms=10, or come beside one that is: "
-        "with --source",
-        fmt::join(reader.tasks, " --task=")));
+    const std::string given = reader.tasks.empty() ? " is missing" : "=" + reader.tasks.front();
+    return declared.Fail(
+        fmt::format("--task{}: with --source one must be bandit, as "
+                    "bandit:catalogue=FILE,arms=10",
+                    given));
   }
   const auto take = [&](const char* option, const char* key, std::string* value) {
     const std::string told = TaskArgument(*task, key);
