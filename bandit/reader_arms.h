@@ -5,6 +5,7 @@
 // Thread: the loop's.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "bandit/arms_reader.h"
@@ -28,6 +29,9 @@ class ReaderArms final : public ArmsReader {
   const Clock& clock_;
   Runner& runner_;
   HostedStore& store_;
+  /// Commands that the store had carried out when it was last read whole; none: not yet. Of the
+  /// thread where tasks run.
+  std::shared_ptr<std::uint64_t> settled_at_ = std::make_shared<std::uint64_t>(0);
   std::shared_ptr<ReaderArms*> self_;  // what is told later looks here whether there is still one
 };
 

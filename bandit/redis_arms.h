@@ -18,7 +18,7 @@ namespace rivulet {
 
 class RedisArms final : public ArmsReader {
  public:
-  static constexpr std::size_t kReadingsAhead = 4;
+  static constexpr std::size_t kReadingsAhead = 2;
 
   /// Begins to connect. Both must outlive it.
   RedisArms(EventLoop& loop, const Clock& clock, RedisAddress address, ArmsReaderConfig config,

@@ -174,10 +174,10 @@ def hgetall(seconds):
     return {"a_second": float(rows[-1][rows[0].index("rps")])}
 
 
-def picks_of_redis(seconds, refresh):
-    """bandit on the server core, redis-server beside wrk on the other."""
+def picks_of_redis(seconds, refresh, beside_load=False):
+    """bandit and redis-server on the server core; or redis-server beside wrk on the other."""
     with harness.redis() as redis:
-        for task in os.listdir(f"/proc/{redis.pid}/task"):
+        for task in os.listdir(f"/proc/{redis.pid}/task") if beside_load else ():
             os.sched_setaffinity(int(task), {harness.LOAD_CORE})
         set_hash(redis.port)
         with Server([f"{harness.BIN}/bandit", "--port=0", "--log-level=warning", f"--refresh={refresh}",
@@ -190,6 +190,7 @@ def picks_of_redis(seconds, refresh):
 def redis_rows(rounds, seconds, report):
     cases = {"redis-benchmark, HGETALL": functools.partial(hgetall, seconds),
              "/item, --refresh=0": functools.partial(picks_of_redis, seconds, "0"),
+             "/item, --refresh=0, redis-server beside wrk": functools.partial(picks_of_redis, seconds, "0", True),
              "/item, --refresh=100ms": functools.partial(picks_of_redis, seconds, "100ms")}
     got = rounds.measure("picks, redis", cases, runs=2)
     theirs, ours = got["redis-benchmark, HGETALL"], got["/item, --refresh=0"]
