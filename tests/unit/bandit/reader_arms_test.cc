@@ -90,3 +90,15 @@ TEST_CASE("reader arms: may go while a reading is under way") {
   learning.arms.reset();
   for (int i = 0; i < 10; ++i) learning.loop.RunOnce(milliseconds(1));
 }
+
+TEST_CASE("reader arms: a store that has done nothing since is not asked again") {
+  Learning learning;
+  learning.arms->Start();
+  learning.Until([&] { return learning.known().arms != nullptr; });
+  const auto asked = learning.host->store().Report().commands;
+  const auto readings = learning.known().readings;
+  learning.Until([&] { return learning.known().readings >= readings + 3; });
+  CHECK(learning.host->store().Report().commands == asked);
+  learning.host->Start();
+  learning.Until([&] { return !learning.known().arms->arms.empty(); });
+}
