@@ -46,7 +46,7 @@ struct ArmsReport {
   std::size_t most_arms = kShownArms;
 };
 
-/// 5 us an arm that is shown.
+/// 11 us an arm that is shown (its interval), up to 40 with many counts.
 std::string ArmsJson(const ArmsReport& report);
 
 /// The indexes of up to `most` arms, the best mean first; of equal ones that of more impressions.

@@ -4,9 +4,8 @@
 // totals and the history change with every impression and are asked now and then; the sums of a
 // contextual bandit only where counters changed: they change together.
 //
-// Cost of Understand(): 0.5 us an arm (1,000 arms: 0.5 ms), with sums d^2/2 times as much, and the
-// store's own to hand them out, which is as much again.
-// Thread: any.
+// Cost of Understand(): about 1 us an arm (1,000 arms: 1 ms), with sums d^2/2 times as much, and
+// the store's own to hand them out, which is as much again. Thread: any.
 #pragma once
 
 #include <cstdint>
