@@ -17,7 +17,7 @@ endif
 
 # A daemon is DIR/main.cc; rivulet-journal is journal/main.cc, rivulet-graph is graph/main.cc.
 PROGRAMS := pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader collector bandit rivulet-journal rivulet-graph
-LIB_DIRS := base http journal bridge store algorithms graph tasks pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader collector bandit
+LIB_DIRS := base http journal bridge store algorithms graph tasks pubsub simplequeue ps_to_http ps_to_file file_to_http queuereader queuereader/source queuereader/runner queuereader/child queuereader/report collector bandit
 main_dir = $(patsubst rivulet-%,%,$(1))
 
 # V=1 shows the commands.
@@ -239,7 +239,7 @@ bench-peers: deps-build  ## the same beside the peers that Debian carries (RESUL
 lint:  ## check include directions, format, clang-tidy, shell scripts, man pages
 	@scripts/deps.sh --quiet build lint
 	@$(PYTHON) -B scripts/lint
-FORMATTED = $(shell find $(LIB_DIRS) bench examples tests -name '*.cc' -o -name '*.h')
+FORMATTED = $(sort $(shell find $(LIB_DIRS) bench examples tests -name '*.cc' -o -name '*.h'))
 format:  ## format the C++ sources in place
 	clang-format -i $(FORMATTED)
 

@@ -1,6 +1,6 @@
 // bandit: which item to show next, of what clicks and impressions have taught. See bandit(1).
 #include "bandit/service.h"
-#include "queuereader/runner.h"
+#include "queuereader/runner/runner.h"
 #include "queuereader/task_registry.h"
 #include "tasks/tasks.h"
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "queuereader/runner.h"
+#include "queuereader/runner/runner.h"
 
 namespace rivulet {
 

@@ -15,8 +15,8 @@
 #include "base/terminal_line.h"
 #include "http/reply.h"
 #include "http/request.h"
-#include "queuereader/introspection_report.h"
 #include "queuereader/reader_host.h"
+#include "queuereader/report/introspection_report.h"
 #include "store/open_store.h"
 
 namespace rivulet {

@@ -9,8 +9,8 @@
 //   store: redis://127.0.0.1/0     without its password
 //   store_status: ok               or "away: WHY", while the last known arms serve
 //
-// and, where this process learns, what a reader tells (queuereader/introspection_report.h): in the
-// text behind "reader:", in JSON as "reader" (else null), and its metrics.
+// and, where this process learns, what a reader tells (queuereader/report/introspection_report.h):
+// in the text behind "reader:", in JSON as "reader" (else null), and its metrics.
 //
 // Thread: the loop's.
 #pragma once

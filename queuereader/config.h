@@ -10,7 +10,7 @@
 #include "http/status_server.h"
 #include "queuereader/outputs.h"
 #include "queuereader/reader.h"
-#include "queuereader/runner.h"
+#include "queuereader/runner/runner.h"
 
 namespace rivulet {
 

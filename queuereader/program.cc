@@ -7,13 +7,13 @@
 
 #include "base/log.h"
 #include "base/print.h"
-#include "queuereader/introspection.h"
+#include "queuereader/child/task_host.h"
 #include "queuereader/reader_host.h"
-#include "queuereader/reports.h"
+#include "queuereader/report/introspection.h"
+#include "queuereader/report/reports.h"
+#include "queuereader/report/summary.h"
 #include "queuereader/standard_files.h"
 #include "queuereader/stop_signals.h"
-#include "queuereader/summary.h"
-#include "queuereader/task_host.h"
 
 namespace rivulet {
 namespace {

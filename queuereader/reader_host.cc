@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "base/token_file.h"
-#include "queuereader/file_source.h"
-#include "queuereader/queue_source.h"
+#include "queuereader/source/file_source.h"
+#include "queuereader/source/queue_source.h"
 #include "queuereader/standard_files.h"
 #include "store/open_store.h"
 

@@ -20,7 +20,7 @@
 #include "base/event_loop.h"
 #include "base/status.h"
 #include "queuereader/config.h"
-#include "queuereader/runner.h"
+#include "queuereader/runner/runner.h"
 #include "queuereader/task_registry.h"
 
 namespace rivulet {

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstdint>
 
-#include "queuereader/child_process.h"
+#include "queuereader/child/child_process.h"
 
 namespace rivulet {
 namespace {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "queuereader/crash_mark.h"
-#include "queuereader/exec_task.h"
-#include "queuereader/task_host.h"
+#include "queuereader/child/exec_task.h"
+#include "queuereader/child/task_host.h"
+#include "queuereader/runner/crash_mark.h"
 
 namespace rivulet {
 namespace {

@@ -2,9 +2,9 @@
 //
 // A task is asked for by a spec: `NAME`, or `NAME:KEY=VALUE,KEY=VALUE`, where a KEY alone is KEY=1.
 // A NAME with a slash or with the ending .so is the path of a shared object (RIVULET_TASK in
-// queuereader/task.h); `exec:COMMAND` is a program (queuereader/exec_task.h). Every task takes the
-// key `name`, by which summaries and tasks_left know it; without, that is the spec itself (a shared
-// object's without its folder and ending).
+// queuereader/task.h); `exec:COMMAND` is a program (queuereader/child/exec_task.h). Every task
+// takes the key `name`, by which summaries and tasks_left know it; without, that is the spec itself
+// (a shared object's without its folder and ending).
 #pragma once
 
 #include <functional>

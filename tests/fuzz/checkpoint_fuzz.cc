@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "queuereader/checkpoint.h"
-#include "queuereader/ledger.h"
+#include "queuereader/runner/checkpoint.h"
+#include "queuereader/runner/ledger.h"
 
 namespace {
 

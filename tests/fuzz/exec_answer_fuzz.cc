@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "queuereader/exec_protocol.h"
+#include "queuereader/child/exec_protocol.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "queuereader/frames.h"
+#include "queuereader/source/frames.h"
 
 namespace {
 

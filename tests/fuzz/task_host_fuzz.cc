@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
+#include "queuereader/child/task_host_frames.h"
+#include "queuereader/child/task_host_summary.h"
 #include "queuereader/json_message.h"
-#include "queuereader/task_host_frames.h"
-#include "queuereader/task_host_summary.h"
 #include "store/memory_store.h"
 
 namespace {

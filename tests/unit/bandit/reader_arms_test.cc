@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "queuereader/reader_host.h"
-#include "tests/unit/queuereader/runner_support.h"
+#include "tests/unit/queuereader/runner/runner_support.h"
 
 using namespace rivulet;
 using std::chrono::milliseconds;

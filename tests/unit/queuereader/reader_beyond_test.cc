@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "queuereader/slice.h"
+#include "queuereader/runner/slice.h"
 #include "queuereader/task_unusable.h"
 #include "tests/unit/queuereader/scripted_task.h"
 

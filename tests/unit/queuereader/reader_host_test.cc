@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "tests/unit/queuereader/runner_support.h"
-#include "tests/unit/queuereader/scripted_queue.h"
+#include "tests/unit/queuereader/runner/runner_support.h"
+#include "tests/unit/queuereader/source/scripted_queue.h"
 
 using namespace rivulet;
 using std::chrono::milliseconds;
