@@ -13,7 +13,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -31,6 +30,7 @@
 #include "base/print.h"
 #include "base/terminal_line.h"
 #include "examples/shop/account.h"
+#include "examples/shop/album.h"
 #include "examples/shop/day.h"
 #include "examples/shop/learned.h"
 #include "examples/shop/visitors.h"
@@ -224,14 +224,7 @@ class Crowd {
           response.ok() ? "cannot be written" : response.Describe());
   }
   void KeepIndex() {
-    std::string page =
-        "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>A day of the bandit</title>\n";
-    for (const Shot& shot : kShots) {
-      if (std::find(kept_.begin(), kept_.end(), shot.name) == kept_.end()) continue;
-      page += fmt::format("<h2>{0}, {1}</h2>\n<img src=\"{0}.svg\" alt=\"posteriors\">\n",
-                          shot.name, ClockOf(shot.time));
-    }
-    std::ofstream(options_.out + "/index.html") << page;
+    std::ofstream(options_.out + "/index.html") << AlbumPage(kept_);
     Print(stdout, "pictures: {}/index.html\n", options_.out);
   }
 
@@ -274,12 +267,6 @@ class Crowd {
     return SaySums(sent_, learned, options_.alone) && trouble.empty();
   }
 
-  struct Shot {
-    std::string_view name;
-    double time;
-  };
-  static constexpr std::array<Shot, 4> kShots = {
-      {{"morning", 0.25}, {"noon", 0.5}, {"evening", 0.75}, {"night", 1}}};
   static constexpr Duration kPatience = std::chrono::seconds(5);
 
   CrowdOptions options_;

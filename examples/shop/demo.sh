@@ -83,18 +83,23 @@ until_so 10 "ps_to_http did not subscribe" subscribed
 filled() { [[ $(ask "$api/item" 2>/dev/null) == *-* ]]; }
 until_so 10 "bandit has no pictures" filled
 
+# In the background, as whoever sends TERM to this script alone should not have to wait for them.
 status=0
 "$examples/shop/crowd" --shop="http://127.0.0.1:$shop" --collector="http://127.0.0.1:$collector" \
   --api="http://127.0.0.1:$api" --visitors="$visitors" --day="${day}s" --rates="$rates" --seed="$seed" \
-  --out="$out" ${drift:+--drift} $alone || status=$?
+  --out="$out" ${drift:+--drift} $alone &
+pids+=("$!")
+wait "$!" || status=$?
 [ "$status" -lt 128 ] || exit "$status"
-for at in "${!pids[@]}"; do
+for at in "${!names[@]}"; do
   kill -0 "${pids[at]}" 2>/dev/null || fail "${names[at]} has ended before the day was over"
 done
 [ "$status" = 0 ] || fail "the result does not add up"
 if [ "$stay" -gt 0 ]; then
   echo "the shop stays open for $stay s: http://127.0.0.1:$shop/"
-  sleep "$stay"
+  sleep "$stay" &
+  pids+=("$!")
+  wait "$!"
 fi
 # It finishes what it has in hand.
 finish_program "$bandit" bandit

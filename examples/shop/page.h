@@ -176,7 +176,7 @@ body {
   margin: 0 auto; max-width: 72rem; padding: 0 1.25rem; background: var(--ground); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif;
 }
-header { display: flex; align-items: baseline; gap: 1rem; padding: 1.6rem 0 1.2rem; color: var(--quiet); }
+header { display: flex; flex-wrap: wrap; align-items: baseline; gap: .5rem 1rem; padding: 1.6rem 0 1.2rem; color: var(--quiet); }
 .name { white-space: nowrap; font: 600 1.5rem/1 Georgia, "Times New Roman", serif; color: var(--ink); text-decoration: none; }
 h1 { font: 600 clamp(1.8rem, 4vw, 2.8rem)/1.1 Georgia, "Times New Roman", serif; margin: 0 0 .8rem; }
 h2 { font: 600 1.25rem/1.2 Georgia, "Times New Roman", serif; margin: 2.4rem 0 1rem; }
@@ -195,7 +195,7 @@ article > div:only-child { grid-column: 1 / -1; padding: 3rem 2rem; }
   color: var(--card); text-decoration: none; font-weight: 600;
 }
 .button.quiet { background: none; color: var(--accent); }
-.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); gap: 1.1rem; }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr)); gap: 1.1rem; }
 .card {
   display: grid; grid-template-columns: 1fr auto; overflow: hidden; background: var(--card); border: 1px solid var(--line);
   border-radius: 10px; color: inherit; text-decoration: none; transition: transform .15s;

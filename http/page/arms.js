@@ -87,6 +87,7 @@ function colourOf(item, shown) {
 function drawCurves(arms, axis) {
   const best = arms.slice(0, kCurves);
   const shown = new Set(best.map((arm) => arm.item));
+  for (const arm of best) colourOf(arm.item, shown);  // the best arm has the first colour
   const picture = byId('curves');
   const width = Math.max(300, picture.clientWidth || 900);
   const height = 250;
@@ -178,10 +179,11 @@ function armCells(arm, axis, share) {
 
 const some = (ids) => ids.slice(0, 6).join(', ') + (ids.length > 6 ? ` and ${ids.length - 6} more` : '');
 
-/// Whatever a refresh wrote down, in words.
+/// Whatever a refresh wrote down, in words. The first one has no round behind it to tell of.
 function told(entry) {
   if (typeof entry !== 'object' || entry === null) return String(entry);
-  return Object.entries(entry).filter(([name]) => name !== 'round').map(([name, value]) => {
+  const untold = new Set(entry.impressions === 0 ? ['round', 'impressions', 'clicks', 'rate'] : ['round']);
+  return Object.entries(entry).filter(([name]) => !untold.has(name)).map(([name, value]) => {
     if (Array.isArray(value)) return value.length === 0 ? '' : `${name} ${value.length}: ${some(value.map(String))}`;
     if (name === 'at') return timeOfDay(value);
     if (name.includes('rate') && typeof value === 'number') return `${name.replaceAll('_', ' ')} ${percent(value)}`;
@@ -204,17 +206,17 @@ function showStore(bandit) {
 
 function show(bandit) {
   showStore(bandit);
-  setText(byId('policy'), bandit.policy);
   setText(byId('round'), number(bandit.round));
   setText(byId('impressions'), number(bandit.impressions));
   setText(byId('clicks'), number(bandit.clicks));
   setText(byId('rate'), bandit.impressions > 0 ? percent(bandit.clicks / bandit.impressions, 2) : '–');
+  setText(byId('late'), number(bandit.late));
   const picks = pickRate.next(bandit.picks);
   setText(byId('picks'), picks === null ? '–' : perSecond(picks));
   const arms = bandit.arms;
   byId('curves_section').hidden = arms.length === 0;
   setText(byId('more'), (bandit.arms_total > arms.length ? `the best ${arms.length} of ${number(bandit.arms_total)}; ` : '') +
-          `picks of the last ${kPickSeconds} s` + (bandit.late > 0 ? `; ${number(bandit.late)} came late` : ''));
+          `policy ${bandit.policy}; picks of the last ${kPickSeconds} s`);
   for (const item of pictures.keys()) {
     if (!arms.some((arm) => arm.item === item)) pictures.delete(item);
   }
