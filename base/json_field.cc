@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/json.h"
+#include "base/json_escape.h"
 
 namespace rivulet {
 
@@ -29,74 +30,6 @@ bool IsPlain(char c) {
 }
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-int HexValue(char c) {
-  if (IsDigit(c)) return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-// The code unit of the four digits at `at`, or -1.
-int CodeUnit(const char* at, const char* end) {
-  if (end - at < 4) return -1;
-  int unit = 0;
-  for (int i = 0; i < 4; ++i) {
-    const int value = HexValue(at[i]);
-    if (value < 0) return -1;
-    unit = unit * 16 + value;
-  }
-  return unit;
-}
-
-bool IsHighSurrogate(int unit) { return unit >= 0xD800 && unit <= 0xDBFF; }
-bool IsLowSurrogate(int unit) { return unit >= 0xDC00 && unit <= 0xDFFF; }
-
-void AppendUtf8(std::string* out, std::uint32_t code) {
-  const auto put = [out](std::uint32_t byte) { out->push_back(static_cast<char>(byte)); };
-  if (code < 0x80) {
-    put(code);
-  } else if (code < 0x800) {
-    put(0xC0 | code >> 6);
-    put(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    put(0xE0 | code >> 12);
-    put(0x80 | (code >> 6 & 0x3F));
-    put(0x80 | (code & 0x3F));
-  } else {
-    put(0xF0 | code >> 18);
-    put(0x80 | (code >> 12 & 0x3F));
-    put(0x80 | (code >> 6 & 0x3F));
-    put(0x80 | (code & 0x3F));
-  }
-}
-
-// The text of a string that was found valid, from between its quotes.
-void Unescape(std::string_view raw, std::string* out) {
-  constexpr std::string_view kNames = "\"\\/bfnrt";
-  constexpr std::string_view kBytes = "\"\\/\b\f\n\r\t";
-  out->clear();
-  while (!raw.empty()) {
-    const auto plain = raw.substr(0, raw.find('\\'));
-    out->append(plain);
-    raw.remove_prefix(plain.size());
-    if (raw.empty()) return;
-    if (raw[1] != 'u') {
-      out->push_back(kBytes[kNames.find(raw[1])]);
-      raw.remove_prefix(2);
-      continue;
-    }
-    const char* const end = raw.data() + raw.size();
-    const int unit = CodeUnit(raw.data() + 2, end);
-    raw.remove_prefix(6);
-    if (!IsHighSurrogate(unit)) {
-      AppendUtf8(out, static_cast<std::uint32_t>(unit));
-      continue;
-    }
-    const int low = CodeUnit(raw.data() + 2, end);
-    raw.remove_prefix(6);
-    AppendUtf8(out, static_cast<std::uint32_t>(0x10000 + (unit - 0xD800) * 0x400 + low - 0xDC00));
-  }
-}
 
 // Reads a whole text once, strictly as RFC 8259 has it, and follows a path meanwhile. On each level
 // of objects along the path the longest key that the rest of the path begins with is taken, and of
@@ -211,7 +144,7 @@ class FieldScanner {
     if (!ScanString(&key)) return false;
     std::string_view text = key.raw;
     if (key.escaped) {
-      Unescape(key.raw, &key_);
+      UnescapeJson(key.raw, &key_);
       text = key_;
       if (text.find('\0') != std::string_view::npos) return false;
     }
@@ -273,7 +206,7 @@ class FieldScanner {
       found_ = true;
       text_ = value.raw;
       if (value.escaped) {
-        Unescape(value.raw, &value_);
+        UnescapeJson(value.raw, &value_);
         text_ = value_;
       }
     }
@@ -357,11 +290,11 @@ class FieldScanner {
     if (name != 'u') {
       return name != '\0' && std::strchr("\"\\/bfnrt", name) != nullptr;
     }
-    const int unit = CodeUnit(at_, end_);
+    const int unit = JsonCodeUnit(at_, end_);
     if (unit < 0 || IsLowSurrogate(unit)) return false;
     at_ += 4;
     if (!IsHighSurrogate(unit)) return true;
-    if (!Take('\\') || !Take('u') || !IsLowSurrogate(CodeUnit(at_, end_))) return false;
+    if (!Take('\\') || !Take('u') || !IsLowSurrogate(JsonCodeUnit(at_, end_))) return false;
     at_ += 4;
     return true;
   }

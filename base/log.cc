@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/write_all.h"
 
 namespace rivulet {
 
@@ -88,12 +89,7 @@ std::string EscapeAndCut(std::string_view text) {
 
 // A line that cannot be written has nobody to tell.
 void WriteLine(int fd, std::string_view line) {
-  while (!line.empty()) {
-    const ssize_t n = write(fd, line.data(), line.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return;
-    line.remove_prefix(static_cast<std::size_t>(n));
-  }
+  [[maybe_unused]] const int ignored = WriteAll(fd, line);
 }
 
 Result<int> OpenLogFile(const std::string& path) {

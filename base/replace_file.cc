@@ -1,23 +1,19 @@
 #include "base/replace_file.h"
 
 #include <fcntl.h>
-#include <sys/types.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 
+#include "base/write_all.h"
+
 namespace rivulet {
 
 namespace {
 
-Status WriteAll(int fd, std::string_view content) {
-  while (!content.empty()) {
-    const ssize_t written = write(fd, content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return IoError("write", written < 0 ? errno : ENOSPC);
-    content.remove_prefix(static_cast<std::size_t>(written));
-  }
+Status WriteSafely(int fd, std::string_view content) {
+  if (const int error = WriteAll(fd, content); error != 0) return IoError("write", error);
   return fdatasync(fd) == 0 ? Status::Ok() : IoError("fdatasync", errno);
 }
 
@@ -38,7 +34,7 @@ Status ReplaceFile(const std::string& path, std::string_view content) {
   const std::string beside = path + ".new";
   const int fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return IoError("open " + beside, errno);
-  Status status = WriteAll(fd, content);
+  Status status = WriteSafely(fd, content);
   close(fd);
   if (!status.ok()) return {status.code(), beside + ": " + status.message()};
   if (std::rename(beside.c_str(), path.c_str()) != 0) return IoError("rename to " + path, errno);

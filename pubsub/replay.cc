@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 #include <functional>
+#include <utility>
 
 #include "pubsub/feed.h"
 #include "pubsub/topic.h"
@@ -18,37 +18,13 @@ constexpr std::size_t kScannedMessageBytes = 64;
 
 }  // namespace
 
-const ReplayBuffer::LargeMessage* ReplayBuffer::FindLarge(std::uint64_t sequence, Framing framing,
-                                                          bool single) const {
-  const auto found = std::find_if(large.begin(), large.end(), [&](const LargeMessage& m) {
-    return m.sequence == sequence && m.framing == framing && m.single == single &&
-           !m.bytes.expired();
-  });
-  return found == large.end() ? nullptr : &*found;
-}
-
-void ReplayBuffer::AddLarge(LargeMessage message) {
-  std::erase_if(large, [](const LargeMessage& m) { return m.bytes.expired(); });
-  large.push_back(std::move(message));
-}
-
-std::uint64_t ReplayBuffer::held_bytes() const {
-  std::uint64_t held = kept_bytes;
-  for (const LargeMessage& message : large) held += message.bytes.expired() ? 0 : message.size;
-  return held;
-}
-
 Replay::Replay(TopicSet* set, Feed* feed, Framing framing, std::uint64_t until,
                ReplayBuffer* buffer)
     : set_(set),
       feed_(feed),
-      framing_(framing),
       single_(feed->selection().single()),
-      has_positions_(FramingHasPositions(framing)),
       until_(until),
-      buffer_(buffer) {}
-
-Replay::~Replay() { DropBatch(); }
+      batch_(feed, framing, buffer) {}
 
 Status Replay::Start(const ReplayStart& start) {
   ReplayStart from = start;
@@ -177,7 +153,7 @@ bool Replay::OnMessage(TopicMessage& message) {
   message.topic = reading_->topic->name();
   if (Filter* const filter = feed_->filter(); filter != nullptr && !filter->Keeps(message)) {
     scanned_bytes_ += message.body.size() + kScannedMessageBytes;
-  } else if (!Put(message)) {
+  } else if (!batch_.Put(message)) {
     return stop(Stop::kFull);
   }
   position_ = position + 1;
@@ -267,28 +243,20 @@ bool Replay::all_read() const {
   return current_ == kNone || readings_[current_].offset >= readings_[current_].topic->end_offset();
 }
 
-bool Replay::caught_up() const { return !holds_batch() && !gap_.has_value() && all_read(); }
+bool Replay::caught_up() const { return batch_.empty() && !gap_.has_value() && all_read(); }
 
 bool Replay::at_end() const {
-  if (holds_batch() || gap_.has_value()) return false;
+  if (!batch_.empty() || gap_.has_value()) return false;
   return position_ >= until_ || (all_read() && EndPosition() >= until_);
 }
 
 Result<Replay::Gathered> Replay::Gather(std::span<iovec> pieces, std::size_t max_bytes) {
-  if (!holds_batch()) {
+  if (batch_.empty()) {
     if (gap_.has_value()) return Gathered{};
     if (Status status = Fill(max_bytes); !status.ok()) return status;
-    if (!holds_batch()) return Gathered{};
+    if (batch_.empty()) return Gathered{};
   }
-  std::size_t end = batch_bytes_;
-  bool splits_message = false;
-  if (end - sent_ > max_bytes) {
-    const auto first = ends_->begin() + static_cast<std::ptrdiff_t>(ended_);
-    const auto behind = std::upper_bound(first, ends_->end(), sent_ + max_bytes);
-    splits_message = behind == first;
-    end = splits_message ? sent_ + max_bytes : behind[-1];
-  }
-  pieces[0] = {own_ ? own_.get() + sent_ : buffer_->bytes.get() + sent_, end - sent_};
+  const bool splits_message = batch_.Gather(max_bytes, pieces.data());
   return Gathered{.pieces = 1, .splits_message = splits_message};
 }
 
@@ -296,111 +264,22 @@ Result<Replay::Gathered> Replay::Gather(std::span<iovec> pieces, std::size_t max
 Status Replay::Fill(std::size_t max_bytes) {
   Status status = Refresh();
   if (status.ok() && !gap_.has_value()) {
-    if (buffer_->owner != nullptr) buffer_->owner->KeepRest();
-    buffer_->owner = this;
-    buffer_->ends.clear();
-    ends_ = &buffer_->ends;
-    room_bytes_ = std::min(max_bytes, ReplayBuffer::kBytes);
+    batch_.Begin(max_bytes);
     scanned_bytes_ = 0;
     if (single_) {
       status = ReadOn(0, UINT64_MAX).status();
     } else {
       status = ReadMerged();
     }
-    if (!holds_batch()) DropBatch();
+    batch_.End();
   }
   PlaceGap();
   // What was encoded goes out first; the error comes again.
-  return holds_batch() ? Status::Ok() : status;
-}
-
-// False: it does not fit any more.
-bool Replay::Put(const TopicMessage& message) {
-  if (own_) return false;  // a large one
-  if (message.body.size() > ReplayBuffer::kBytes) return PutLarge(message);
-  WritePosition(message);
-  const std::size_t bytes = EncodedBytes(framing_, position_text_, message.body);
-  if (bytes > room_bytes_ - batch_bytes_) {
-    if (batch_bytes_ > 0) return false;
-    if (bytes > ReplayBuffer::kBytes) return PutLarge(message);
-    room_bytes_ = bytes;
-  }
-  Encode(framing_, position_text_, message.body, buffer_->bytes.get() + batch_bytes_);
-  batch_bytes_ += bytes;
-  ends_->push_back(batch_bytes_);
-  return true;
-}
-
-// As Put(), of one that the buffer has no room for.
-bool Replay::PutLarge(const TopicMessage& message) {
-  if (batch_bytes_ > 0) return false;
-  const bool single = single_ || !has_positions_;
-  if (const auto* known = buffer_->FindLarge(message.sequence, framing_, single)) {
-    own_ = known->bytes.lock();
-    batch_bytes_ = known->size;
-  } else {
-    WritePosition(message);
-    batch_bytes_ = EncodedBytes(framing_, position_text_, message.body);
-    // Not make_shared: the weak pointer would keep the bytes.
-    own_ = std::make_unique_for_overwrite<char[]>(batch_bytes_);
-    Encode(framing_, position_text_, message.body, own_.get());
-    buffer_->AddLarge({.sequence = message.sequence,
-                       .framing = framing_,
-                       .single = single,
-                       .size = batch_bytes_,
-                       .bytes = own_});
-  }
-  buffer_->owner = nullptr;
-  own_ends_.assign(1, batch_bytes_);
-  ends_ = &own_ends_;
-  return true;
-}
-
-void Replay::WritePosition(const TopicMessage& message) {
-  if (!has_positions_) return;
-  position_text_.clear();
-  feed_->WritePosition(message, &position_text_);
-}
-
-std::uint64_t Replay::Consume(std::size_t bytes) {
-  assert(bytes <= batch_bytes_ - sent_);
-  sent_ += bytes;
-  const std::size_t ended_before = ended_;
-  while (ended_ < ends_->size() && (*ends_)[ended_] <= sent_) message_sent_ = (*ends_)[ended_++];
-  const std::size_t ended = ended_ - ended_before;
-  if (!holds_batch()) DropBatch();
-  return ended;
-}
-
-// The shared buffer is wanted. What is kept begins with the message in hand.
-void Replay::KeepRest() {
-  const std::size_t bytes = batch_bytes_ - message_sent_;
-  own_ = std::make_unique_for_overwrite<char[]>(bytes);
-  kept_bytes_ = bytes;
-  buffer_->kept_bytes += bytes;
-  std::memcpy(own_.get(), buffer_->bytes.get() + message_sent_, bytes);
-  own_ends_.clear();
-  for (std::size_t i = ended_; i < ends_->size(); ++i) {
-    own_ends_.push_back((*ends_)[i] - message_sent_);
-  }
-  ends_ = &own_ends_;
-  batch_bytes_ = bytes;
-  sent_ -= message_sent_;
-  message_sent_ = 0;
-  ended_ = 0;
-}
-
-void Replay::DropBatch() {
-  if (buffer_->owner == this) buffer_->owner = nullptr;
-  own_.reset();
-  buffer_->kept_bytes -= std::exchange(kept_bytes_, 0);
-  own_ends_ = {};
-  ends_ = nullptr;
-  batch_bytes_ = sent_ = message_sent_ = ended_ = 0;
+  return batch_.empty() ? status : Status::Ok();
 }
 
 std::uint64_t Replay::lag_messages() const {
-  std::uint64_t messages = ends_ == nullptr ? 0 : ends_->size() - ended_;
+  std::uint64_t messages = batch_.unsent_messages();
   for (const Reading& reading : readings_) {
     messages += reading.topic->end_offset() - reading.offset;
   }
@@ -408,7 +287,7 @@ std::uint64_t Replay::lag_messages() const {
 }
 
 std::uint64_t Replay::lag_bytes() const {
-  std::uint64_t bytes = batch_bytes_ - sent_;
+  std::uint64_t bytes = batch_.unsent_bytes();
   for (const Reading& reading : readings_) {
     const Past* const past = reading.topic->past();
     if (past != nullptr) bytes += past->BytesFrom(reading.offset);

@@ -2,13 +2,8 @@
 // message, from where the subscription goes live. Both happen on one thread, without a message
 // between them: none is missed and none repeated.
 //
-// What is sent is read from the pasts and encoded, up to 64 KiB at a time, into one buffer that all
-// replays share. A replay whose socket did not take all of it keeps the rest as its own once
-// another one needs the buffer: the pasts may let go of those messages before the socket can take
-// more. A message larger than the buffer is encoded into memory of its own, once for all replays
-// that are at it, and held until the last of them has sent it.
-//
-// A feed of several topics is replayed in the order of publishing (by sequence).
+// A feed of several topics is replayed in the order of publishing (by sequence). What was read is
+// encoded into a ReplayBatch.
 //
 // Thread: the loop's.
 #pragma once
@@ -17,10 +12,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -30,11 +23,11 @@
 #include "pubsub/framing.h"
 #include "pubsub/message.h"
 #include "pubsub/past.h"
+#include "pubsub/replay_batch.h"
 
 namespace rivulet {
 
 class Feed;
-class Replay;
 class Topic;
 class TopicSet;
 
@@ -51,32 +44,6 @@ struct ReplayStart {
   WallTime time{};
 };
 
-/// Shared by all replays of a TopicSet.
-struct ReplayBuffer {
-  static constexpr std::size_t kBytes = 64 * 1024;
-  /// An encoded message larger than kBytes, for as long as a replay holds it.
-  struct LargeMessage {
-    std::uint64_t sequence = 0;
-    Framing framing{};
-    bool single = false;  // its position is of one topic, or not written
-    std::size_t size = 0;
-    std::weak_ptr<char[]> bytes;
-  };
-
-  /// nullptr if no replay holds it now. O(large messages held).
-  const LargeMessage* FindLarge(std::uint64_t sequence, Framing framing, bool single) const;
-  /// Forgets those that nobody holds any more. O(large messages held).
-  void AddLarge(LargeMessage message);
-  /// What replays hold beside `bytes`. O(large messages held).
-  std::uint64_t held_bytes() const;
-
-  std::unique_ptr<char[]> bytes = std::make_unique_for_overwrite<char[]>(kBytes);
-  std::vector<std::size_t> ends;  // of the messages in it
-  Replay* owner = nullptr;        // whose unsent bytes it holds
-  std::uint64_t kept_bytes = 0;   // by replays, of what was in it
-  std::vector<LargeMessage> large;
-};
-
 class Replay final : private MessageVisitor {
  public:
   struct Gathered {
@@ -89,7 +56,6 @@ class Replay final : private MessageVisitor {
   /// `set`, `feed` and `buffer` must outlive it. `until`: the position of the first message that is
   /// not sent any more.
   Replay(TopicSet* set, Feed* feed, Framing framing, std::uint64_t until, ReplayBuffer* buffer);
-  ~Replay() override;
   Replay(const Replay&) = delete;
   Replay& operator=(const Replay&) = delete;
 
@@ -109,9 +75,9 @@ class Replay final : private MessageVisitor {
   /// first, or else kMaxScanBytes were searched in vain: call again, later.
   Result<Gathered> Gather(std::span<iovec> pieces, std::size_t max_bytes);
   /// The first `bytes` of what was gathered were taken. Returns how many messages ended in them.
-  std::uint64_t Consume(std::size_t bytes);
+  std::uint64_t Consume(std::size_t bytes) { return batch_.Consume(bytes); }
   /// A part of a message was taken, and the rest not yet.
-  bool mid_message() const { return sent_ > message_sent_; }
+  bool mid_message() const { return batch_.mid_message(); }
   /// Everything that is revealed was read and taken: go live now.
   bool caught_up() const;
   /// What there is before `until` was read and taken.
@@ -156,20 +122,12 @@ class Replay final : private MessageVisitor {
   std::uint64_t NextPosition() const;
 
   Status Fill(std::size_t max_bytes);
-  bool Put(const TopicMessage& message);
-  bool PutLarge(const TopicMessage& message);
-  void WritePosition(const TopicMessage& message);
-  void KeepRest();
-  void DropBatch();
-  bool holds_batch() const { return sent_ < batch_bytes_; }
 
   TopicSet* set_;
   Feed* feed_;
-  Framing framing_;
   bool single_;
-  bool has_positions_;
   std::uint64_t until_;
-  ReplayBuffer* buffer_;
+  ReplayBatch batch_;
 
   std::vector<Reading> readings_;
   std::unordered_set<const Topic*> known_;  // those of readings_
@@ -182,21 +140,9 @@ class Replay final : private MessageVisitor {
   Stop stop_ = Stop::kEnd;
   std::uint64_t kept_offset_ = 0;
   std::uint64_t next_sequence_ = 0;
-  std::size_t room_bytes_ = 0;
   std::size_t scanned_bytes_ = 0;
   std::optional<Gap> gap_;
   std::uint64_t position_ = 0;
-
-  // What was encoded and is not yet taken: in the shared buffer or in own_.
-  std::size_t batch_bytes_ = 0;
-  std::size_t sent_ = 0;
-  std::size_t message_sent_ = 0;  // where the message begins in which sent_ stands
-  std::size_t ended_ = 0;         // messages that were sent
-  std::vector<std::size_t>* ends_ = nullptr;
-  std::shared_ptr<char[]> own_;  // a large message, of all who send it, or what was kept
-  std::size_t kept_bytes_ = 0;   // of the latter
-  std::vector<std::size_t> own_ends_;
-  std::string position_text_;
 };
 
 }  // namespace rivulet

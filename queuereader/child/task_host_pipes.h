@@ -15,6 +15,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/write_all.h"
 #include "queuereader/child/task_host_frames.h"
 
 namespace rivulet {
@@ -72,13 +73,7 @@ class HostPipes {
 
   std::string& out() { return written_; }
   void Flush() {
-    std::string_view rest = written_;
-    while (!rest.empty()) {
-      const ssize_t n = write(out_, rest.data(), rest.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) _exit(EXIT_FAILURE);
-      rest.remove_prefix(static_cast<std::size_t>(n));
-    }
+    if (WriteAll(out_, written_) != 0) _exit(EXIT_FAILURE);
     written_.clear();
   }
 

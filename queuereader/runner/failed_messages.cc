@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <ctime>
 
+#include "base/write_all.h"
+
 namespace rivulet {
 namespace {
 
@@ -26,16 +28,6 @@ class File {
  private:
   int fd_;
 };
-
-Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    ssize_t n = write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return IoError("cannot write " + path, errno);
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return {};
-}
 
 Status SyncDirectory(const std::string& path) {
   File directory(path, O_RDONLY | O_DIRECTORY);
@@ -104,8 +96,12 @@ Status FailedMessages::MakeDirectory() {
 Status FailedMessages::WriteTemporary(std::string_view message, const std::string& path) {
   File file(path, O_WRONLY | O_CREAT | O_TRUNC);
   if (file.fd() < 0) return IoError("cannot create " + path, errno);
-  Status status = WriteAll(file.fd(), message, path);
-  if (status.ok() && fsync(file.fd()) != 0) status = IoError("cannot sync " + path, errno);
+  Status status;
+  if (const int error = WriteAll(file.fd(), message); error != 0) {
+    status = IoError("cannot write " + path, error);
+  } else if (fsync(file.fd()) != 0) {
+    status = IoError("cannot sync " + path, errno);
+  }
   if (!status.ok()) unlink(path.c_str());
   return status;
 }
