@@ -60,7 +60,7 @@ class ArchiveCase(unittest.TestCase):
     def restart(self, name, *args):
         """One that was started before; awaited until it follows, and so hears SIGTERM."""
         archiver = self.start(name, *args)
-        wait_until(lambda: "following" in archiver.stderr(), 20, "a follower")
+        archiver.wait_for_log("following")
         return archiver
 
     def publish(self, body, query=""):

@@ -8,7 +8,7 @@ import tempfile
 import unittest
 import urllib.parse
 
-from harness import Daemon, Sink, get, post, wait_until
+from harness import Daemon, Sink, framed, get, post, wait_until
 from scripted_http import ScriptedSource
 
 
@@ -95,8 +95,7 @@ class RealCase(unittest.TestCase):
                            "--max-backoff=100ms", *args, **more)
 
     def publish(self, pubsub, messages):
-        body = b"".join(b"%d\n%s\n" % (len(m), m) for m in messages)
-        answer = post(pubsub.url("/pub?topic=t&format=framed"), body)
+        answer = post(pubsub.url("/pub?topic=t&format=framed"), framed(messages))
         self.assertEqual(answer.status, 200, answer.text)
 
     def depth(self, queue, name="default"):

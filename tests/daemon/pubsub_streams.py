@@ -83,4 +83,4 @@ class PubsubTest(unittest.TestCase):
             self.assertIn(word, answer.text)
 
     def stats(self):
-        return get(self.daemon.url("/stats?format=json")).json()
+        return self.daemon.stats()

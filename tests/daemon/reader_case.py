@@ -9,7 +9,7 @@ import unittest
 import urllib.parse
 
 import harness
-from harness import Daemon, Sink, run_program
+from harness import Daemon, Sink, framed, run_program
 
 PLUGIN = """
 #include <stdexcept>
@@ -79,8 +79,7 @@ class ScriptedQueue(Sink):
                 items = int(query["items"])
                 taken, self.messages = self.messages[:items], self.messages[items:]
                 if self.framed:
-                    frames = b"".join(b"%d\n%s\n" % (len(m), m) for m in taken)
-                    return 200, frames, {"X-Format": "framed"}
+                    return 200, framed(taken), {"X-Format": "framed"}
                 end = b"\n" if len(taken) < items else b""  # as the original
                 return 200, b"\n".join(taken) + (end if taken else b"")
             return 404
@@ -110,9 +109,7 @@ class ReaderCase(unittest.TestCase):
                         "-o", path + ".so"], check=True)
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
         self.failed = os.path.join(self.folder, "failed")
 
     def plugin(self, name, args=""):

@@ -17,17 +17,11 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import wait_until
+from harness import free_port, wait_until
 
 
 class RedisError(Exception):
     """An error that the server answered."""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class RedisServer:

@@ -9,11 +9,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 import unittest
 import xml.dom.minidom
 
-from harness import BIN_DIR, ROOT, program_path
+from harness import BIN_DIR, ROOT, program_path, wait_until
 
 EXAMPLES_DIR = os.environ.get("RIVULET_EXAMPLES_DIR", os.path.join(ROOT, "build/release/examples"))
 DEMO = os.path.join(ROOT, "examples/clicks/demo.sh")
@@ -203,10 +202,7 @@ class DemoTest(unittest.TestCase):
                         demo.kill()
                         demo.wait()
                     demo.stdout.close()
-                deadline = time.monotonic() + 10
-                while processes_of(folder) and time.monotonic() < deadline:
-                    time.sleep(0.05)
-                self.assertEqual(processes_of(folder), [])
+                wait_until(lambda: not processes_of(folder), 30, "the end of all that it started")
                 self.assertEqual(os.listdir(folder), [])
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -61,9 +62,7 @@ run()
 
 class ExecTaskTest(unittest.TestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
         self.failed = os.path.join(self.folder, "failed")
 
     def path(self, name, text=""):
@@ -121,13 +120,19 @@ class ExecTaskTest(unittest.TestCase):
     def test_an_end_and_a_hang_cost_one_message_a_try_and_the_others_nothing(self):
         does = {70: "exit", 140: "hang", 141: "exit", 1200: "exit", 1999: "exit"}
         messages = [{"n": n, "does": does.get(n)} for n in range(2000)]
-        summary, emitted, stderr = self.run_file(
-            messages, "--task=" + self.python(ACTS, "name=acts,timeout=500ms,"))
+        # A machine that stands still for so long makes more of them hang: it is asked again.
+        for timeout in ("500ms", "3s", "15s"):
+            summary, emitted, stderr = self.run_file(
+                messages, "--task=" + self.python(ACTS, "name=acts,timeout=%s," % timeout))
+            if stderr.count("did not answer within") == 1:
+                break
+            shutil.rmtree(self.folder)
+            os.mkdir(self.folder)
         self.assertEqual(emitted, [n for n in range(2000) if n not in does])
         self.assertEqual(sorted(m["data"]["n"] for m in self.set_aside()), sorted(does))
         self.assertEqual(summary["given_up"], len(does))
         self.assertIn("exited with 3 before it answered", stderr)
-        self.assertIn("did not answer within 500ms", stderr)
+        self.assertIn("did not answer within " + timeout, stderr)
 
     def test_several_workers_share_the_messages_and_keep_the_order_of_what_is_emitted(self):
         messages = [{"n": n, "does": None} for n in range(500)]
@@ -202,7 +207,7 @@ class ExecTaskTest(unittest.TestCase):
                 "--output=done=file:-", "--output=names=file:/dev/null"))
             with reader:
                 reader.wait_for_line("^7$")
-                wait_until(lambda: "acts: seen 7\n" in reader.stderr())
+                reader.wait_for_log("acts: seen 7\n")
 
     def test_state_is_exact_though_reader_and_program_are_killed(self):
         count = 1500

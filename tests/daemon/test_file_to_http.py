@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from harness import Daemon, Sink, get, post, program_path, run_program, wait_until
+from harness import Daemon, Sink, get, program_path, run_program, wait_until
 
 # run.py runs this file against the sanitized programs too.
 SANITIZED = True
@@ -63,9 +63,6 @@ class Case(unittest.TestCase):
         self.assertEqual(done.returncode, status, done.stderr)
         self.stderr = done.stderr
         return summary(done.stderr)
-
-    def stats(self, queue):
-        return get(queue.url("/stats?format=json")).json()
 
 
 class Input(Case):
@@ -125,7 +122,7 @@ class Input(Case):
         for i, text in enumerate((b"one\ntw", b"o\n")):
             feeder.process.stdin.write(text)
             feeder.process.stdin.flush()
-            wait_until(lambda: self.stats(queue)["depth"] == i + 1)
+            wait_until(lambda: queue.stats()["depth"] == i + 1)
         feeder.process.stdin.close()
         self.assertEqual(feeder.wait(), 0)
         self.assertEqual(get(queue.url("/dump")).body, b"one\ntwo\n")
@@ -184,7 +181,7 @@ class Refusals(Case):
         self.write("lines", b"one\ntwo\n")
         feeder = Daemon("file_to_http", "--destination-post-url=http://127.0.0.1:%d/put" % port,
                         "--max-backoff=50ms", self.path("lines"))
-        wait_until(lambda: "127.0.0.1:%d" % port in feeder.stderr())
+        feeder.wait_for_log("127.0.0.1:%d" % port)
         sink = self.enterContext(Sink(port=port))
         self.assertEqual(feeder.wait(), 0)
         self.assertEqual([r.body for r in sink.requests], [b"one", b"two"])
@@ -254,7 +251,7 @@ class Pace(Case):
                         "--batch=7", "--max-queue-depth=50", self.path("lines"))
         stats = queue.url("/stats?format=json&queue=q")
         taken = b""
-        wait_until(lambda: "waiting for the queue" in feeder.stderr())
+        feeder.wait_for_log("waiting for the queue")
         while feeder.running():
             # It fills the queue to the brim, and waits there.
             left = 600 - taken.count(b"\n")
@@ -303,7 +300,7 @@ class Pace(Case):
         self.send(url, "--rate=0.01", self.path("one"))
         self.send(url, "--max-queue-depth=11", self.path("ten"))  # full now, and nobody takes
         self.assertLess(time.monotonic() - begin, 50)  # the next message would be due after 100 s
-        self.assertEqual(self.stats(queue)["depth"], 11)
+        self.assertEqual(queue.stats()["depth"], 11)
 
     def test_nobody_need_be_able_to_read_what_it_says(self):
         queue = self.queue()
@@ -314,7 +311,7 @@ class Pace(Case):
                                        "--destination-post-url=" + queue.url("/put")],
                                       stdout=full, stderr=full, timeout=60)
                 self.assertEqual(done.returncode, 0)
-        self.assertEqual(self.stats(queue)["depth"], 4)
+        self.assertEqual(queue.stats()["depth"], 4)
 
     def test_progress_is_told_as_often_as_asked_for(self):
         self.write("lines", b"one\n")

@@ -140,7 +140,7 @@ class Ends(test_file_to_http.Case):
     def test_a_second_signal_ends_it_at_once(self):
         feeder = Daemon("file_to_http", "--destination-post-url=http://127.0.0.1:1/",
                         "--drain-timeout=60s", self.write("lines", b"one\n"))
-        wait_until(lambda: "127.0.0.1:1" in feeder.stderr())
+        feeder.wait_for_log("127.0.0.1:1")
         feeder.signal(signal.SIGINT)
         feeder.signal(signal.SIGTERM)
         self.assertEqual(feeder.wait(timeout=20), 1)

@@ -266,7 +266,7 @@ class RedisGraphTest(GraphCase):
                     wait_until(lambda: redis.ask("DBSIZE") > 3)
                     killed.kill()
                     killed = self.reader(queue, store, SHARED, "--lease=1s")
-            wait_until(lambda: get(queue.url("/stats?format=json")).json()["finished"] == len(lines), 60)
+            wait_until(lambda: queue.stats()["finished"] == len(lines), 60)
             self.assertEqual(self.exported(store), edges)
             shown = get(first.url("/tasks/clicks?view=graph")).body.decode()
             self.assertEqual(exported_of(shown), edges)

@@ -5,26 +5,17 @@ import glob
 import json
 import os
 import re
-import shutil
-import tempfile
 import threading
 import unittest
 
-from harness import Connection, Daemon, get, post, run_program
+from data_path_case import DataPathCase
+from harness import Connection, get, post, run_program
 
 # run.py runs this file against the sanitized programs too.
 SANITIZED = True
 
 
-class JournalTool(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="rivulet-journal-tool-")
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        self.path = os.path.join(self.folder, "data")
-
-    def start(self, *args):
-        return Daemon("simplequeue", "--data-path=" + self.path, *args)
-
+class ToolCase(DataPathCase):
     def run_tool(self, *args, expected=0):
         run = run_program("rivulet-journal", *args, self.path)
         self.assertEqual(run.returncode, expected, run.stdout + run.stderr)
@@ -32,6 +23,10 @@ class JournalTool(unittest.TestCase):
 
     def dump(self, *args):
         return [json.loads(line) for line in self.run_tool("dump", *args).stdout.splitlines()]
+
+
+class JournalTool(ToolCase):
+    PROGRAM = "simplequeue"
 
     def files(self):
         return sorted(glob.glob(os.path.join(self.path, "*.journal")))
@@ -208,23 +203,15 @@ class JournalTool(unittest.TestCase):
             self.assertIn(word, run.stdout)
 
 
-class JournalOfTopics(unittest.TestCase):
+class JournalOfTopics(ToolCase):
+    PROGRAM = "pubsub"
+
     def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="rivulet-journal-tool-")
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        self.path = os.path.join(self.folder, "data")
-        with Daemon("pubsub", "--data-path=" + self.path) as pubsub:
+        super().setUp()
+        with self.start() as pubsub:
             post(pubsub.url("/pub?topic=clicks"), b"one\ntwo")
             post(pubsub.url("/pub?topic=quiet"), b"\xff")
             post(pubsub.url("/pub?topic=clicks"), b"three", {"Idempotency-Key": "k"})
-
-    def run_tool(self, *args, expected=0):
-        run = run_program("rivulet-journal", *args, self.path)
-        self.assertEqual(run.returncode, expected, run.stdout + run.stderr)
-        return run
-
-    def dump(self, *args):
-        return [json.loads(line) for line in self.run_tool("dump", *args).stdout.splitlines()]
 
     def test_dump_tells_the_messages_of_each_topic_with_their_offsets(self):
         told = [(r["topic"], r["first_offset"], r["first_sequence"], r.get("bodies"))

@@ -8,7 +8,7 @@ import time
 import unittest
 
 from harness import Connection, Daemon, get, post, request, run_program, wait_until
-from queue_requests import LONG, SHORT, changed, framed_leases, lease, peek, put, stats, waiting
+from queue_requests import LONG, SHORT, changed, framed_leases, lease, put, stats, waiting
 
 SANITIZED = True
 
@@ -149,9 +149,9 @@ class OneLease(unittest.TestCase):
     def test_a_stopped_daemon_does_not_take_a_finish_that_came_too_late(self):
         with Daemon("simplequeue") as queue, Connection(queue.port, timeout=30) as connection:
             put(queue, b"a")
-            begun = time.monotonic()
             receipt = lease(queue, "300ms")
             queue.signal(signal.SIGSTOP)
+            begun = time.monotonic()
             connection.send(b"GET /finish?receipt=" + receipt.encode() + b" HTTP/1.1\r\nHost: h\r\n\r\n")
             wait_until(lambda: time.monotonic() > begun + 0.5, what="half a second")
             queue.signal(signal.SIGCONT)

@@ -111,13 +111,13 @@ class LongPolls(unittest.TestCase):
                 self.assertEqual(poll.read_response().body, b"a")
 
     def test_the_drain_answers_them_and_exits_in_time(self):
-        with Daemon("simplequeue", "--drain-timeout=10s") as queue:
+        with Daemon("simplequeue", "--drain-timeout=60s") as queue:
             with waiting(queue, "/get?wait=1m", "/mget?wait=1m&lease=9s", "/get?wait=1m&queue=q") as polls:
                 begun = time.monotonic()
                 queue.signal(signal.SIGTERM)
                 self.assertEqual([poll.read_response().status for poll in polls], [200, 204, 200])
                 self.assertEqual(queue.wait(), 0)
-                self.assertLess(time.monotonic() - begun, 8)
+                self.assertLess(time.monotonic() - begun, 50)
 
     def test_many_readers_and_writers_get_each_message_once(self):
         with Daemon("simplequeue") as queue:

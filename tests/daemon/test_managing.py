@@ -183,10 +183,8 @@ class OnDisk(unittest.TestCase):
     """What of this a data path changes. What comes back is told in test_durability.py."""
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-        self.data_path = "--data-path=" + os.path.join(folder.name, "data")
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.data_path = "--data-path=" + os.path.join(self.folder, "data")
 
     def test_a_receipt_does_not_outlive_the_process(self):
         queue = Daemon("simplequeue", self.data_path)

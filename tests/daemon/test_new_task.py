@@ -11,9 +11,7 @@ import harness
 
 class NewTaskTest(unittest.TestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
         self.program = harness.program_path("rivulet-new-task")
 
     def run_it(self, *arguments):

@@ -7,7 +7,7 @@ import time
 import unittest
 
 from archive_case import ArchiveCase, summary
-from harness import get, run_program, wait_until
+from harness import framed, get, run_program, wait_until
 from scripted_http import ScriptedSource
 
 # run.py runs this file against the sanitized programs too.
@@ -110,7 +110,7 @@ class Files(ArchiveCase):
     def test_framed_files_keep_every_byte(self):
         large = bytes(range(256)) * 32768  # 8 MiB
         messages = [b"\0", b"a\r", b"", b"two\nlines", b"x", large]
-        frames = b"".join(b"%d\n%s\n" % (len(m), m) for m in messages)
+        frames = framed(messages)
         archiver = self.start("log", "--format=framed")
         self.publish(frames, "?format=framed")
         self.await_position(len(messages))

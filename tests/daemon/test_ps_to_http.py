@@ -174,7 +174,7 @@ class Ends(BridgeCase):
         bridge.signal(signal.SIGTERM)
         wait_until(self.stream.closed_by_peer, 20, "the end of reading")
         bridge.signal(signal.SIGTERM)
-        self.assertEqual(bridge.wait(10), 1)
+        self.assertEqual(bridge.wait(), 1)
 
     def test_progress_is_printed(self):
         bridge = self.start("--stats-interval=20ms")

@@ -124,7 +124,7 @@ class Failures(BridgeCase):
                         "--destination-post-url=http://127.0.0.1:%d/put" % port)
         self.addCleanup(bridge.kill)
         source.stream(0).send(b"early\n")
-        wait_until(lambda: "sending again" in bridge.stderr(), 20)
+        bridge.wait_for_log("sending again")
         with Sink(port=port) as sink:
             wait_until(lambda: [r.body for r in sink.requests] == [b"early"], 20)
             bridge.stop()
@@ -185,7 +185,9 @@ class Failures(BridgeCase):
         self.await_requests(2)
         late.set()
         bridge.stop()
-        self.assertEqual(self.bodies(), [b"m", b"m"])
+        # Of a slow machine the next one may be too late as well.
+        self.assertGreaterEqual(len(self.bodies()), 2)
+        self.assertEqual(set(self.bodies()), {b"m"})
         self.assertEqual(summary(bridge), (1, 1, 0, 0))
 
     def test_gzip_compresses_what_is_posted(self):

@@ -183,7 +183,7 @@ class Positions(RealCase):
                         bridge = self.daemon("ps_to_http", "--pubsub-url=" + pubsub.url(query), *args)
                         typo = query.endswith("typo")
                         wait_until(lambda: self.bodies()[-5:] == sent, 20)
-                        wait_until(lambda: "following" in bridge.stderr(), 20)
+                        bridge.wait_for_log("following")
                         bridge.stop()
                         self.assertEqual("knows other sources, but not %s " % pubsub.url("/sub")
                                          in bridge.stderr(), typo, bridge.stderr())
@@ -212,7 +212,7 @@ class Positions(RealCase):
             bridge.kill()
             bridge = self.start()
         wait_until(lambda: len(set(self.bodies())) == 2000, 30)
-        wait_until(lambda: "following" in bridge.stderr(), 20)
+        bridge.wait_for_log("following")
         bridge.stop()
         self.assertEqual(sorted(set(self.bodies())), sent)
 

@@ -27,11 +27,8 @@ class SpoolCase(RealCase):
         return self.bridge(source, "--spool-path=" + self.spool, "--http-address=127.0.0.1:0",
                            *urls, *args, listens=True, **more)
 
-    def stats(self, bridge):
-        return get(bridge.url("/stats?format=json")).json()
-
     def await_spooled(self, bridge, count):
-        wait_until(lambda: self.stats(bridge)["spool"]["committed"] >= count, 20,
+        wait_until(lambda: bridge.stats()["spool"]["committed"] >= count, 20,
                    "%d messages in the spool" % count)
 
     def destination(self, answer=None):
@@ -48,7 +45,7 @@ class Restarts(SpoolCase):
     def test_what_a_killed_bridge_had_read_arrives_though_its_source_forgot_it(self):
         source = self.daemon("pubsub")  # keeps nothing
         first = self.start(source)
-        wait_until(lambda: self.stats(first)["source"]["connected"], 20)
+        wait_until(lambda: first.stats()["source"]["connected"], 20)
         self.publish(source, ids(500))
         self.await_spooled(first, 500)
         first.kill()
@@ -63,7 +60,7 @@ class Restarts(SpoolCase):
         source = self.pubsub()
         first = self.start(source, "--drain-timeout=60s")
         self.publish(source, ids(100))
-        wait_until(lambda: self.stats(first)["pending"] == 100, 20)
+        wait_until(lambda: first.stats()["pending"] == 100, 20)
         first.stop(expected=0, timeout=20)
         self.assertEqual(summary(first), (100, 0, 0, 100))
         self.assertIn("100 messages wait in the spool", first.stderr())
@@ -83,7 +80,7 @@ class Restarts(SpoolCase):
             first = self.start(source, *args)
             self.publish(source, ids(200))
             wait_until(lambda: len(self.bodies(good)) == 200, 20)
-            wait_until(lambda: self.stats(first)["destinations"][0]["lag"] == 200, 20)
+            wait_until(lambda: first.stats()["destinations"][0]["lag"] == 200, 20)
             first.stop()
             sink = self.destination()
             second = self.start(source, *args)
@@ -141,7 +138,7 @@ class Full(SpoolCase):
         source = self.pubsub()
         bridge = self.start(source, "--spool-max-bytes=1MiB", "--max-pending-bytes=256KiB")
         self.publish(source, self.BIG)
-        wait_until(lambda: self.stats(bridge)["source"]["paused"], 20)
+        wait_until(lambda: bridge.stats()["source"]["paused"], 20)
         sink = self.destination()
         wait_until(lambda: len(self.bodies(sink)) == 300, 30)
         bridge.stop()
@@ -153,10 +150,10 @@ class Full(SpoolCase):
         bridge = self.start(source, "--spool-max-bytes=1MiB", "--spool-full=drop-oldest",
                             "--max-pending-bytes=256KiB")
         self.publish(source, self.BIG)
-        wait_until(lambda: self.stats(bridge)["received"] == 300, 30)
-        wait_until(lambda: self.stats(bridge)["dropped"] > 0, 20)
+        wait_until(lambda: bridge.stats()["received"] == 300, 30)
+        wait_until(lambda: bridge.stats()["dropped"] > 0, 20)
         sink = self.destination()
-        wait_until(lambda: self.stats(bridge)["pending"] == 0, 30)
+        wait_until(lambda: bridge.stats()["pending"] == 0, 30)
         bridge.stop()
         found = numbers(bridge)
         self.assertEqual(found["received"], 300)
@@ -176,7 +173,7 @@ class Disk(SpoolCase):
         sent = ids(400)
         for i in range(0, 400, 100):
             self.publish(source, sent[i:i + 100])
-            wait_until(lambda: self.stats(bridge)["received"] >= i + 100 or fault.hit(), 20)
+            wait_until(lambda: bridge.stats()["received"] >= i + 100 or fault.hit(), 20)
         wait_until(fault.hit, 20)
         self.await_spooled(bridge, 400)
         self.assertEqual(get(bridge.url("/ping")).status, 200)

@@ -21,11 +21,8 @@ class Status(RealCase):
         self.publish(pubsub, [b"one", b'{"a":1}', b"two"])
         wait_until(lambda: self.depth(queue) == 2, 20)
 
-        def stats():
-            return get(bridge.url("/stats?format=json")).json()
-
-        wait_until(lambda: stats()["destinations"][1]["requests"] > 0, 20)
-        found = stats()
+        wait_until(lambda: bridge.stats()["destinations"][1]["requests"] > 0, 20)
+        found = bridge.stats()
         self.assertEqual({k: found[k] for k in ("received", "delivered", "refused", "dropped",
                                                 "filtered", "pending", "pending_bytes")},
                          {"received": 2, "delivered": 0, "refused": 0, "dropped": 0, "filtered": 1,
@@ -91,7 +88,7 @@ class Trust(RealCase):
             url = "--destination-post-url=https://127.0.0.1:%d/put" % sink.port
             self.publish(pubsub, [b"secret"])
             stranger = self.bridge(pubsub, url, "--drain-timeout=10ms")
-            wait_until(lambda: "certificate" in stranger.stderr(), 20)
+            stranger.wait_for_log("certificate")
             stranger.stop(expected=1)
             self.assertEqual(sink.requests, [])
             friend = self.bridge(pubsub, url, "--ca-file=" + certificate)

@@ -2,31 +2,20 @@
 misses nothing and gets nothing twice (promises P1, P2, P3, P6)."""
 
 import contextlib
-import glob
 import os
 import random
 import re
-import shutil
 import socket
-import subprocess
-import tempfile
 import threading
 import unittest
 
-from harness import IS_SANITIZED, Connection, Daemon, get, post, run_program, wait_until
+from data_path_case import DataPathCase, disk_bytes
+from harness import IS_SANITIZED, Connection, get, post, run_program, wait_until
 
 # run.py runs this file against the sanitized programs too.
 SANITIZED = True
 
 SYNC_MODES = ("always", "none", "50ms")
-
-
-def disk_bytes(path):
-    sizes = []
-    for file in glob.glob(os.path.join(path, "*.journal")):
-        with contextlib.suppress(FileNotFoundError):  # removed meanwhile
-            sizes.append(os.path.getsize(file))
-    return sum(sizes)
 
 
 class Lines:
@@ -66,19 +55,8 @@ class Lines:
         self._socket.close()
 
 
-class DataPathTest(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="rivulet-pubsub-")
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        self.path = os.path.join(self.folder, "data")
-
-    def start(self, *args):
-        return Daemon("pubsub", "--data-path=" + self.path, *args)
-
-    def restarted(self, pubsub, *args):
-        """The same after kill -9."""
-        pubsub.kill()
-        return self.start(*args)
+class PubsubDataCase(DataPathCase):
+    PROGRAM = "pubsub"
 
     def publish(self, pubsub, body, query="", headers=None):
         answer = post(pubsub.url("/pub?" + query), body, headers=headers or {})
@@ -94,7 +72,7 @@ class DataPathTest(unittest.TestCase):
         return [(int(line.split(b" ")[0]), line.split(b" ", 1)[1]) for line in lines]
 
 
-class Recovery(DataPathTest):
+class Recovery(PubsubDataCase):
     def test_everything_comes_back(self):
         for sync in SYNC_MODES:
             with self.subTest(sync=sync):
@@ -200,7 +178,7 @@ class Recovery(DataPathTest):
             self.assertEqual(self.publish(pubsub, b"next").header("X-Offset"), "3")
 
 
-class Crashes(DataPathTest):
+class Crashes(PubsubDataCase):
     def crash_loop(self, sync, rounds):
         """Writers of numbered messages; kill -9 at random; a subscriber that goes on where it was."""
         rng = random.Random(int.from_bytes(sync.encode(), "big"))
@@ -260,20 +238,7 @@ class Crashes(DataPathTest):
         self.crash_loop("20ms", 4)
 
 
-class Failures(DataPathTest):
-    @contextlib.contextmanager
-    def small_disk(self):
-        """A file system of 4 MiB at self.path; skips where one cannot be mounted."""
-        os.mkdir(self.path)
-        mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", self.path],
-                               capture_output=True, text=True)
-        if mount.returncode != 0:
-            self.skipTest("a file system to fill cannot be mounted here: " + mount.stderr.strip())
-        try:
-            yield
-        finally:
-            subprocess.run(["umount", "-l", self.path], check=True)
-
+class Failures(PubsubDataCase):
     def full_disk(self, sync):
         with self.small_disk():
             ballast = os.path.join(self.path, "ballast")

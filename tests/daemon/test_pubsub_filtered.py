@@ -12,24 +12,13 @@ import shutil
 import tempfile
 import unittest
 
-from harness import Daemon, free_port, get, post, run_program, wait_until
+from harness import Daemon, framed, free_port, get, post, run_program, unframed, wait_until
 from scripted_http import ScriptedSource
 
 # run.py runs this file against the sanitized programs too.
 SANITIZED = True
 
 KEY = "a key for the tests"
-
-
-def frames(body):
-    messages = []
-    while body:
-        size, _, body = body.partition(b"\n")
-        size = int(size)
-        assert body[size:size + 1] == b"\n", body[:100]
-        messages.append(body[:size])
-        body = body[size + 1:]
-    return messages
 
 
 def keyed_hash(text):
@@ -75,7 +64,7 @@ class Case(unittest.TestCase):
         wait_until(lambda: self.metric(daemon, name) >= value, 20, "%s %g" % (name, value))
 
     def publish(self, daemon, *messages, query="?format=framed"):
-        body = b"".join(b"%d\n%s\n" % (len(m), m) for m in messages)
+        body = framed(messages)
         answer = post(daemon.url("/pub" + query), body)
         self.assertEqual(answer.status, 200, answer.body)
 
@@ -83,7 +72,7 @@ class Case(unittest.TestCase):
         answer = get(daemon.url(
             "/sub?format=framed&since=earliest&until=now&topic=" + topic))
         self.assertEqual(answer.status, 200, answer.body)
-        return frames(answer.body)
+        return unframed(answer.body)
 
     def await_messages(self, daemon, count, topic="default"):
         wait_until(lambda: len(self.messages(daemon, topic)) >= count, 20,
@@ -385,7 +374,7 @@ class Filters(Case):
                                           "&filter_subject=geo.city&filter_pattern=" +
                                           pattern.replace("?", "%3F")))
                 self.assertEqual(answer.status, 200, answer.body)
-                kept = [json.loads(message)["n"] for message in frames(answer.body)]
+                kept = [json.loads(message)["n"] for message in unframed(answer.body)]
                 texts = [value if isinstance(value, str) else json.dumps(value) for value in values]
                 self.assertEqual(kept, [
                     n for n, text in enumerate(texts)

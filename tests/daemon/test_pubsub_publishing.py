@@ -189,7 +189,7 @@ class KeyTest(unittest.TestCase):
             self.assertIsNone(other_topic.header("Idempotency-Replayed"))
             self.publish(daemon, b"d", "other")
             reader.expect(self, b"a\nb\nd\n")
-            stats = get(daemon.url("/stats?format=json")).json()
+            stats = daemon.stats()
             self.assertEqual((stats["idempotency_keys"], stats["idempotency_replays"]), (3, 1))
 
     def test_a_key_comes_with_a_chunked_body_too(self):
@@ -198,8 +198,7 @@ class KeyTest(unittest.TestCase):
                 with Connection(daemon.port) as client:
                     client.send(b"POST /pub HTTP/1.1\r\nHost: h\r\nIdempotency-Key: k\r\n"
                                 b"Transfer-Encoding: chunked\r\n\r\n" + chunk(b"a\nb"))
-                    self.assertEqual(get(daemon.url("/stats?format=json")).json()[
-                        "messages_received"], 2 if replayed else 0)
+                    self.assertEqual(daemon.stats()["messages_received"], 2 if replayed else 0)
                     client.send(b"0\r\n\r\n")
                     answer = client.read_response()
                 self.assertEqual(answer.text, "Published 2 messages to 0 clients.\n")
@@ -216,7 +215,7 @@ class KeyTest(unittest.TestCase):
         with Daemon("pubsub", "--dedupe-window=200ms") as daemon:
             self.assertEqual(self.publish(daemon, b"a", "k").status, 200)
             wait_until(lambda: self.publish(daemon, b"a", "k").header("Idempotency-Replayed") is None)
-            wait_until(lambda: get(daemon.url("/stats?format=json")).json()["idempotency_keys"] == 0)
+            wait_until(lambda: daemon.stats()["idempotency_keys"] == 0)
 
     def test_wrong_keys_are_refused(self):
         with Daemon("pubsub") as daemon:
@@ -341,7 +340,7 @@ class DurableTest(unittest.TestCase):
                 again = post(daemon.url("/pub?topic=key"), b"a\nb", {"Idempotency-Key": "k"})
                 self.assertEqual(again.header("Idempotency-Replayed"), "true")
                 self.assertEqual(again.text, first.text)
-                stats = get(daemon.url("/stats?format=json")).json()
+                stats = daemon.stats()
                 self.assertEqual(stats["messages_received"], 0)
                 self.assertGreater(stats["data_path_bytes"], 3_000_000)
                 self.assertIn("syncs", stats["journal"])

@@ -226,7 +226,7 @@ class RetentionTest(unittest.TestCase):
         with Daemon("pubsub", "--retain-time=1s") as daemon:
             post(daemon.url("/pub"), b"0\n1\n")
             wait_until(lambda: get(daemon.url("/topics")).json()[0]["first_offset"] == 2)
-            self.assertEqual(get(daemon.url("/stats?format=json")).json()["retained_bytes"], 0)
+            self.assertEqual(daemon.stats()["retained_bytes"], 0)
 
     def test_hostile_selections_and_many_topics_are_bounded(self):
         with Daemon("pubsub", "--max-topics=500") as daemon:
@@ -241,7 +241,7 @@ class RetentionTest(unittest.TestCase):
                                 for i in range(600)]
                 self.assertEqual(statuses, [200] * 436 + [503] * 164)
                 self.assertEqual(get(daemon.url("/sub?topic=more")).status, 503)
-            wait_until(lambda: get(daemon.url("/stats?format=json")).json()["feeds"] == 0)
+            wait_until(lambda: daemon.stats()["feeds"] == 0)
 
 
 if __name__ == "__main__":

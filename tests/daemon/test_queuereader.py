@@ -48,7 +48,7 @@ class FilesAndStdin(ReaderCase):
         process.stdin.close()
         self.assertIn(b"2 messages", process.stdout.read())
         process.stdout.close()
-        self.assertEqual(process.wait(10), 0)
+        self.assertEqual(process.wait(30), 0)
 
     def test_many_messages_over_many_blocks_are_counted_exactly(self):
         lines = "".join('{"n":%d,"pad":"%s"}\n' % (i, "x" * (i % 300)) for i in range(20000))
@@ -123,7 +123,7 @@ class FilesAndStdin(ReaderCase):
         process.send_signal(signal.SIGTERM)
         self.assertIn(b"1 messages from standard input", process.stdout.read())
         process.stdout.close()
-        self.assertEqual(process.wait(10), 0)
+        self.assertEqual(process.wait(30), 0)
 
     def test_the_real_clicks(self):
         path = os.path.join(harness.ROOT, "..", "shared", "data", "usagov_clicks.jsonl")

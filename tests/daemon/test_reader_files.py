@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import IS_SANITIZED, Daemon, get, post, program_path, run_program, wait_until
+from harness import IS_SANITIZED, Daemon, post, program_path, run_program, wait_until
 from test_file_to_http import zstd_frame
 
 SANITIZED = True
@@ -54,7 +54,7 @@ class FilesCase(unittest.TestCase):
         with Daemon("simplequeue") as queue:
             self.assertEqual(post(queue.url("/mput"), data).status, 200)
             results["queue"] = self.read("--source=" + queue.url(), "--exit-when-empty=0s", *args)
-            stats = get(queue.url("/stats?format=json")).json()
+            stats = queue.stats()
             self.assertEqual((stats["depth"], stats["in_flight"], stats["deferred"]), (0, 0, 0))
         return results
 

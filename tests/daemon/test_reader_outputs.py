@@ -40,9 +40,7 @@ class OutputCase(unittest.TestCase):
                         "-o", cls.emitter], check=True)
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
 
     def path(self, name, text=None):
         path = os.path.join(self.folder, name)
@@ -70,11 +68,11 @@ class OutputCase(unittest.TestCase):
 
     @staticmethod
     def outputs(reader):
-        return get(reader.url("/stats?format=json")).json()["outputs"]
+        return reader.stats()["outputs"]
 
     @staticmethod
     def queued(queue):
-        found = get(queue.url("/stats?format=json")).json()
+        found = queue.stats()
         return {key: found[key] for key in ("depth", "in_flight", "deferred")}
 
     @staticmethod

@@ -3,22 +3,17 @@
 import os
 import tempfile
 
-import test_pages
 from harness import Daemon, post, wait_until
-from test_pages import cells
+from page_case import LIVE, PageTest, cells, setUpModule, tearDownModule  # noqa: F401
 
 LONG = True
 
-setUpModule = test_pages.setUpModule
-tearDownModule = test_pages.tearDownModule
 
-
-class ReaderPageTest(test_pages.PageTest):
+class ReaderPageTest(PageTest):
     def reader(self, queue, *args):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
+        folder = self.enterContext(tempfile.TemporaryDirectory())
         reader = Daemon("queuereader", "--source=" + queue.url(), "--http-address=127.0.0.1:0",
-                        "--failed-message-dir=" + os.path.join(folder.name, "failed"), *args,
+                        "--failed-message-dir=" + os.path.join(folder, "failed"), *args,
                         listens=True)
         self.addCleanup(reader.kill)
         return reader
@@ -30,7 +25,7 @@ class ReaderPageTest(test_pages.PageTest):
             page.wait_for("document.querySelector('#tasks_link')")
             page.click("#tasks_link")
             page.wait_for("location.pathname === '/tasks'")
-            page.wait_for(test_pages.LIVE)
+            page.wait_for(LIVE)
             page.wait_for("document.querySelectorAll('#tasks tr').length === 2")
             post(queue.url("/mput"), '{"word":"<b>a</b>"}\n{"word":"b"}\n{"word":"b"}')
             wait_until(lambda: cells(page, "#tasks", "top:field=word")[1] == "3", 20)

@@ -154,7 +154,7 @@ class PoppedQueues(ReaderCase):
     def test_a_source_that_is_not_there_yet_is_awaited(self):
         port = harness.free_port()
         with self.reader("--source=http://127.0.0.1:%d" % port, "--task=print") as reader:
-            wait_until(lambda: "next try in 50ms" in reader.stderr())
+            reader.wait_for_log("next try in 50ms")
             with Sink(lambda m, t, b: (200, b"1\n7\n"), port=port):
                 reader.wait_for_line("^7$")
 
@@ -166,7 +166,8 @@ class PoppedQueues(ReaderCase):
         self.assertEqual(json.loads(self.set_aside()["json"][0])["data"], {"y": 1})
 
     def test_what_cannot_be_put_back_in_time_is_set_aside_with_status_1(self):
-        with ScriptedQueue([{"n": i, "sleep_ms": 20} for i in range(30)]) as queue:
+        # Slow from the third on: there is something left when it is told to stop.
+        with ScriptedQueue([{"n": i, "sleep_ms": 150 if i > 1 else 0} for i in range(60)]) as queue:
             queue.put_status = 503
             reader = self.reader("--source=" + queue.url(), self.plugin("sleepy"), "--task=print",
                                  "--drain-timeout=300ms")
@@ -174,7 +175,7 @@ class PoppedQueues(ReaderCase):
             self.assertEqual(reader.stop(expected=1), 1)
         aside = [json.loads(m)["n"] for m in self.set_aside()["json"]]
         done = [json.loads(line)["n"] for line in reader.stdout().splitlines()]
-        self.assertEqual(sorted(done + aside), list(range(30)))
+        self.assertEqual(sorted(done + aside), list(range(60)))
 
     def test_an_answer_that_breaks_off_gives_its_whole_messages(self):
         listener = socket.create_server(("127.0.0.1", 0))

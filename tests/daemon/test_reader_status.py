@@ -19,9 +19,7 @@ SLOW = "exec:name=slow,while read m; do while [ ! -e %s ]; do sleep .02; done; e
 
 class StatusCase(unittest.TestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -35,10 +33,6 @@ class StatusCase(unittest.TestCase):
         return self.daemon("queuereader", "--source=" + source, "--http-address=127.0.0.1:0",
                            "--failed-message-dir=" + self.path("failed"), *args, listens=True)
 
-    @staticmethod
-    def stats(reader):
-        return get(reader.url("/stats?format=json")).json()
-
 
 class Http(StatusCase):
     def test_what_was_done_is_told_by_task_in_text_json_and_metrics(self):
@@ -46,9 +40,9 @@ class Http(StatusCase):
         lines = ['{"x":%d,"word":"w%d"}' % (i, i % 3) for i in range(20)] + ["{"]
         post(queue.url("/mput"), "\n".join(lines))
         reader = self.reader(queue.url(), "--task=moments:field=x", "--task=top:field=word")
-        wait_until(lambda: self.stats(reader)["messages"] == 21, 20)
-        wait_until(lambda: self.stats(reader)["in_hand"] == 0, 20)
-        stats = self.stats(reader)
+        wait_until(lambda: reader.stats()["messages"] == 21, 20)
+        wait_until(lambda: reader.stats()["in_hand"] == 0, 20)
+        stats = reader.stats()
         self.assertEqual({key: stats[key] for key in ("finished", "dropped", "requeued", "given_up",
                                                       "malformed", "failed_count", "checkpoints")},
                          {"finished": 20, "dropped": 0, "requeued": 0, "given_up": 0,
@@ -77,7 +71,7 @@ class Http(StatusCase):
         queue = self.daemon("simplequeue")
         post(queue.url("/mput"), "\n".join('{"x":%d,"word":"<b>&"}' % x for x in (1, 2, 3)))
         reader = self.reader(queue.url(), "--task=moments:field=x", "--task=top:field=word")
-        wait_until(lambda: self.stats(reader)["finished"] == 3, 20)
+        wait_until(lambda: reader.stats()["finished"] == 3, 20)
         page = get(reader.url("/tasks"))
         self.assertIn("script-src 'self'", page.header("Content-Security-Policy"))
         self.assertIn("/page/tasks.js", page.text)
@@ -106,16 +100,16 @@ class Http(StatusCase):
         get(queue.url("/put?data=1&queue=clicks"))
         reader = self.reader(queue.url(), "--queuename=clicks",
                              "--task=" + SLOW % self.path("go"))
-        wait_until(lambda: self.stats(reader)["current"], 20)
+        wait_until(lambda: reader.stats()["current"], 20)
         self.assertEqual(get(reader.url("/ping")).text, "OK")
         answer = get(reader.url("/tasks/slow"))
         self.assertEqual(answer.status, 503)
         self.assertRegex(answer.text, r"^task slow has been at work for \d+ s on "
                          + re.escape(queue.url()) + r" queue clicks message \d+")
-        self.assertIn("slow", self.stats(reader)["current"]["task"])
+        self.assertIn("slow", reader.stats()["current"]["task"])
         with open(self.path("go"), "w"):
             pass
-        wait_until(lambda: self.stats(reader)["finished"] == 1, 20)
+        wait_until(lambda: reader.stats()["finished"] == 1, 20)
         self.assertEqual(get(reader.url("/tasks/slow")).status, 200)
         reader.stop()
 
@@ -125,7 +119,7 @@ class Http(StatusCase):
                              "--sleeptime-failed-queue=50ms")
         wait_until(lambda: get(reader.url("/ping")).status == 503, 20)
         self.assertIn("the source cannot be asked: ", get(reader.url("/ping")).text)
-        self.assertEqual(self.stats(reader)["state"], "source away")
+        self.assertEqual(reader.stats()["state"], "source away")
         queue = self.daemon("simplequeue", "--port=%d" % port)
         get(queue.url("/put?data=1"))
         wait_until(lambda: get(reader.url("/ping")).text == "OK", 20)

@@ -62,16 +62,13 @@ class SharedStoreCase(ReaderCase):
     def redis(self, *options, **more):
         return self.enterContext(RedisServer(*options, **more))
 
-    def stats(self, reader):
-        return get(reader.url("/stats?format=json")).json()
-
     def in_queue(self):
-        counts = get(self.queue.url("/stats?format=json")).json()["queues"]["default"]
+        counts = self.queue.stats()["queues"]["default"]
         return {state: counts[state] for state in ("depth", "in_flight", "deferred", "dead")}
 
     def await_trouble(self, reader, pattern):
         """Until the reader says so of its store."""
-        wait_until(lambda: re.search(pattern, self.stats(reader)["store"]["last_error"] or ""),
+        wait_until(lambda: re.search(pattern, reader.stats()["store"]["last_error"] or ""),
                    what="%r of the store" % pattern)
 
     def await_counted(self, redis, right, key="n"):
@@ -80,16 +77,26 @@ class SharedStoreCase(ReaderCase):
 
 class RedisAway(SharedStoreCase):
     def test_a_redis_that_is_not_there_at_the_start_is_waited_for_and_no_time_limit_ends_that(self):
+        # A machine that stands still for so long makes the task seem to hang: it is asked again.
+        for limit in (0.2, 1.5, 8):
+            try:
+                return self.wait_for_longer_than(limit)
+            except (AssertionError, OSError):
+                if limit == 8:
+                    raise
+                self.setUp()
+
+    def wait_for_longer_than(self, limit):
         redis = self.redis(start=False)
-        reader = self.start(redis.url, "--task-timeout=200ms")
+        reader = self.start(redis.url, "--task-timeout=%gs" % limit)
         self.put(numbers(1, 2, 2))
         self.await_trouble(reader, r"cannot be reached")
-        wait_until(lambda: self.stats(reader)["store"]["waited_seconds"] > 0.6)
+        wait_until(lambda: reader.stats()["store"]["waited_seconds"] > 3 * limit, 60)
         self.assertIn("the store is away: " + redis.url, get(reader.url("/stats")).text)
         self.assertEqual(get(reader.url("/ping")).status, 503)
         redis.start()
         self.await_counted(redis, {"1": "1", "2": "2"})
-        wait_until(lambda: self.stats(reader)["store"]["last_error"] is None)
+        wait_until(lambda: reader.stats()["store"]["last_error"] is None)
         self.assertEqual(get(reader.url("/ping")).status, 200)
         reader.stop()
 

@@ -6,10 +6,9 @@ import resource
 import socket
 import struct
 import threading
-import time
 import unittest
 
-from harness import Connection, Daemon, get, post, wait_until
+from harness import Connection, Daemon, post, wait_until
 from websocket_client import CLOSE, TEXT, RawWebSocket
 
 LONG = True
@@ -36,12 +35,8 @@ def stalled(port, query):
     return sock
 
 
-def stats(daemon):
-    return get(daemon.url("/stats?format=json")).json()
-
-
 def wait_for_subscribers(daemon, count):
-    wait_until(lambda: stats(daemon)["current_connections"] == count, 30.0, "%d subscribers" % count)
+    wait_until(lambda: daemon.stats()["current_connections"] == count, 30.0, "%d subscribers" % count)
 
 
 class Reader(threading.Thread):
@@ -108,11 +103,11 @@ class SlowSubscribersTest(unittest.TestCase):
             count = self.publish_lines(daemon, 40, readers)
             for reader in readers:
                 wait_until(lambda r=reader: r.lines > count, 60.0, "all messages at a reader")
-            wait_until(lambda: stats(daemon)["kicked_clients"] == 100, 20.0, "100 kicks")
+            wait_until(lambda: daemon.stats()["kicked_clients"] == 100, 20.0, "100 kicks")
             # What is behind is held once: the ring, its blocks, and 16 KiB a connection.
             self.assertLess(daemon.resident_bytes() - before, 8 * MIB + 6 * MIB + 103 * 16 * 1024)
-            self.assertEqual(stats(daemon)["current_connections"], 3)
-            self.assertEqual(stats(daemon)["kicked_by_reason"]["too_slow"], 100)
+            self.assertEqual(daemon.stats()["current_connections"], 3)
+            self.assertEqual(daemon.stats()["kicked_by_reason"]["too_slow"], 100)
             for client in clients:
                 client.close()
 
@@ -130,7 +125,7 @@ class SlowSubscribersTest(unittest.TestCase):
                     slow.recv(1024)
                 wait_until(lambda r=reader: r.lines > total, 60.0, "all messages at the reader")
                 self.assertLess(daemon.resident_bytes() - before, 12 * MIB)
-                said = stats(daemon)
+                said = daemon.stats()
                 self.assertEqual(said["kicked_clients"], 1 if policy == "kick" else 0)
                 self.assertEqual(said["current_connections"], 1 if policy == "kick" else 2)
                 slow.close()
@@ -140,7 +135,7 @@ class SlowSubscribersTest(unittest.TestCase):
             slow = stalled(daemon.port, "?topic=t&format=lines&offsets=1&slow=skip")
             wait_for_subscribers(daemon, 1)
             published = 0
-            while stats(daemon)["skipped_messages"] == 0:
+            while daemon.stats()["skipped_messages"] == 0:
                 post(daemon.url("/pub?topic=t"), b"\n".join(b"%07d" % (published + i) for i in range(20000)))
                 published += 20000
                 self.assertLess(published, 3_000_000)
@@ -182,7 +177,7 @@ class SlowSubscribersTest(unittest.TestCase):
             with self.subTest(query), Daemon("pubsub", "--max-pending=1MiB") as daemon:
                 client = subscribe(daemon.port, query)
                 body = b"\n".join([LINE] * 5000)
-                wait_until(lambda: post(daemon.url("/pub"), body) and stats(daemon)["kicked_clients"] == 1, 30.0, "a kick")
+                wait_until(lambda: post(daemon.url("/pub"), body) and daemon.stats()["kicked_clients"] == 1, 30.0, "a kick")
                 data = b""
                 while chunk := client.read_chunk():
                     data = data[-1000:] + chunk
@@ -193,7 +188,7 @@ class SlowSubscribersTest(unittest.TestCase):
         with Daemon("pubsub", "--max-pending=1MiB") as daemon:
             ws = RawWebSocket(daemon.port, timeout=20.0)
             body = b"\n".join([LINE] * 5000)
-            wait_until(lambda: post(daemon.url("/pub"), body) and stats(daemon)["kicked_clients"] == 1, 30.0, "a kick")
+            wait_until(lambda: post(daemon.url("/pub"), body) and daemon.stats()["kicked_clients"] == 1, 30.0, "a kick")
             while True:
                 opcode, payload = ws.read_message()
                 if opcode == CLOSE:

@@ -22,10 +22,9 @@ class BusySubscribersTest(unittest.TestCase):
                 poll.register(client.socket.fileno(), select.EPOLLIN)
             wait_for_subscribers(daemon, 1000)
             # A machine that was busy with something else is asked again.
-            for _ in range(4):
-                late = self.late(daemon, clients, poll)
-                if late < 0.05:
-                    break
+            end = time.monotonic() + 60
+            while (late := self.late(daemon, clients, poll)) >= 0.05 and time.monotonic() < end:
+                pass
             # The client's own work, a thousand reads in Python, is within it.
             self.assertLess(late, 0.05)
             for client in clients.values():
@@ -41,8 +40,8 @@ class BusySubscribersTest(unittest.TestCase):
             post(daemon.url("/pub"), body)
             took = []
             while waiting:
-                events = poll.poll(5)
-                self.assertTrue(events, "a subscriber did not hear within 5 s")
+                events = poll.poll(20)
+                self.assertTrue(events, "a subscriber did not hear within 20 s")
                 for fd, _ in events:
                     data = clients[fd].socket.recv(65536)
                     if fd in waiting:

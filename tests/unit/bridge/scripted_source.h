@@ -36,7 +36,7 @@ class SourceConnection {
   SourceConnection(EventLoop& loop, int fd) : loop_(&loop), fd_(fd) {
     RunUntil(loop, [this] {
       Receive();
-      return request_.find("\r\n\r\n") != std::string::npos;
+      return closed_ || whole();
     });
   }
   SourceConnection(SourceConnection&& other) noexcept
@@ -48,6 +48,8 @@ class SourceConnection {
   ~SourceConnection() { Cut(); }
 
   const std::string& request() const { return request_; }
+  /// False: the follower closed before it had asked.
+  bool whole() const { return request_.find("\r\n\r\n") != std::string::npos; }
   /// What is asked for: "/sub?multipart=0".
   std::string target() const {
     const auto begin = request_.find(' ') + 1;
@@ -120,14 +122,17 @@ class ScriptedSource {
   ScriptedSource& operator=(const ScriptedSource&) = delete;
 
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
-  /// The next connection, once its request is there.
+  /// The next connection that asks, once its request is there.
   SourceConnection Accept() {
-    int fd = -1;
-    RunUntil(loop_, [&] {
-      fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK);
-      return fd >= 0;
-    });
-    return {loop_, fd};
+    for (;;) {
+      int fd = -1;
+      RunUntil(loop_, [&] {
+        fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK);
+        return fd >= 0;
+      });
+      SourceConnection connection(loop_, fd);
+      if (connection.whole()) return connection;
+    }
   }
 
  private:

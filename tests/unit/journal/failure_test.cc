@@ -202,7 +202,9 @@ TEST_CASE("journal: any other failure is for ever, and says which file and why")
     Fixture f(c.sync);
     REQUIRE(f.Open().ok());
     f.Commit("before");
-    REQUIRE(f.RunUntil([&] { return f.disk.calls(Call::kSync) > 1 || c.call == Call::kWrite; }));
+    // None of the helper's is left to come.
+    const bool syncs = std::string(c.sync) != "none";
+    REQUIRE(f.RunUntil([&] { return !syncs || f.disk.calls(Call::kSync) > 1; }));
     f.disk.Fail(c.call, c.code, 0, 1);
     f.journal->Append("lost");
     REQUIRE(f.RunUntil([&] { return !f.owner.failures.empty(); }));

@@ -279,12 +279,17 @@ TEST_CASE("journal: wrong policies, owners and segment sizes are refused by name
 TEST_CASE("journal: an interval syncs once while there is something to sync, and then no more") {
   Fixture f("5ms");
   REQUIRE(f.Open().ok());
+  const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 3; ++i) f.Commit("x");
-  const auto syncs = f.journal->stats().syncs;
-  CHECK(syncs <= 1);
-  REQUIRE(f.RunUntil([&] { return f.journal->stats().syncs > syncs; }));
-  const int before = f.disk.calls(Call::kSync);
-  const auto until = std::chrono::steady_clock::now() + 30ms;
-  while (std::chrono::steady_clock::now() < until) f.loop.RunOnce(5ms);
+  const auto took = std::chrono::steady_clock::now() - begin;
+  REQUIRE(f.RunUntil([&] { return f.journal->stats().syncs > 0; }));
+  // However late the last of them comes.
+  int before = -1;
+  for (int round = 0; round < 20 && f.disk.calls(Call::kSync) != before; ++round) {
+    before = f.disk.calls(Call::kSync);
+    const auto until = std::chrono::steady_clock::now() + 30ms;
+    while (std::chrono::steady_clock::now() < until) f.loop.RunOnce(5ms);
+  }
   CHECK(f.disk.calls(Call::kSync) == before);
+  CHECK(f.journal->stats().syncs <= 1 + static_cast<std::uint64_t>(took / 5ms));
 }

@@ -1,6 +1,7 @@
 #include "queuereader/child/child_pool.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <string>
@@ -43,6 +44,23 @@ class LineDialect final : public ChildDialect {
   }
 };
 
+/// Stands still, but for a step whenever a child has made the file at `path`: that a machine is
+/// slow is no hang.
+class ClockOfHangs final : public Clock {
+ public:
+  ClockOfHangs(std::string path, Duration step) : path_(std::move(path)), step_(step) {}
+  MonoTime Now() const override {
+    if (std::filesystem::remove(path_)) clock_.Advance(step_);
+    return clock_.Now();
+  }
+  WallTime WallNow() const override { return clock_.WallNow(); }
+
+ private:
+  std::string path_;
+  Duration step_;
+  mutable FakeClock clock_;
+};
+
 struct Fixture {
   explicit Fixture(const std::string& script) {
     config.child.argv = {"/bin/sh", "-c", script};
@@ -51,7 +69,7 @@ struct Fixture {
     config.restart = {1ms, 2ms};
   }
   std::vector<std::string> Run(const std::vector<std::string>& texts, bool one_at_a_time = false) {
-    if (!pool) pool = std::make_unique<ChildPool>(clock, config, dialect);
+    if (!pool) pool = std::make_unique<ChildPool>(*clock, config, dialect);
     std::vector<TextMessage> messages(texts.begin(), texts.end());
     std::vector<const Message*> pointers;
     for (const TextMessage& message : messages) pointers.push_back(&message);
@@ -62,7 +80,8 @@ struct Fixture {
     return told;
   }
 
-  SystemClock clock;
+  SystemClock system_clock;
+  const Clock* clock = &system_clock;
   ChildPoolConfig config;
   LineDialect dialect;
   NotingContext context;
@@ -71,10 +90,10 @@ struct Fixture {
 
 using Strings = std::vector<std::string>;
 
-/// Echoes; ends by itself on "die", hangs on "hang".
+/// Echoes; ends by itself on "die", hangs on "hang", when it makes the file $HANGS.
 constexpr char kMortal[] =
     R"(while read -r m; do
-         case $m in die) exit 3;; hang) exec sleep 1000;; esac
+         case $m in die) exit 3;; hang) : >"$HANGS"; exec sleep 1000;; esac
          echo "ok$m"
        done)";
 
@@ -127,7 +146,11 @@ while messages := os.read(0, 65536).split():
 }
 
 TEST_CASE("child pool: no answer in time is an end") {
-  Fixture f(kMortal);
+  const std::string hangs = "/tmp/rivulet_hangs_" + std::to_string(getpid());
+  const ClockOfHangs clock(hangs, 30ms);
+  Fixture f("HANGS=" + hangs + "\n" + kMortal);
+  f.clock = &clock;
+  f.config.restart = {0ms, 0ms};
   f.config.timeout = 30ms;
   f.config.timeout_hint = " (hint)";
   CHECK(f.Run({"hang", "a", "hang"}) == Strings{"failed: did not answer within 30ms (hint)", "done",
@@ -271,7 +294,7 @@ TEST_CASE("child pool: several workers work at the same time") {
 
 TEST_CASE("child pool: a child is asked between two runs, and when it was started") {
   Fixture f("read -r hello; echo hi; " + std::string(kMortal));
-  f.pool = std::make_unique<ChildPool>(f.clock, f.config, f.dialect);
+  f.pool = std::make_unique<ChildPool>(*f.clock, f.config, f.dialect);
   const auto line = [](std::string expected) {
     return [expected](std::string_view* bytes) -> Result<bool> {
       const std::size_t end = bytes->find('\n');

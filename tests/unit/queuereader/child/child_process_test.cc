@@ -87,7 +87,7 @@ TEST_CASE("child process: all are killed with what they have started, and can be
   }
   KillAllChildren();
   CHECK(child->End(10s) == "was killed by SIGKILL");
-  for (int i = 0; i < 1000 && !IsGone(std::stoi(line)); ++i) std::this_thread::sleep_for(1ms);
+  for (int i = 0; i < 10'000 && !IsGone(std::stoi(line)); ++i) std::this_thread::sleep_for(1ms);
   CHECK(IsGone(std::stoi(line)));
 }
 
