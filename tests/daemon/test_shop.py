@@ -96,9 +96,13 @@ class DayTest(unittest.TestCase):
     def test_a_day_with_refreshes_in_a_redis_adds_up(self):
         if not shutil.which("redis-server"):
             self.skipTest("redis-server is not installed")
-        run = self.play("--seconds=1", VISITORS="400", STORE="redis", REFRESH="100")
-        self.check_sums(run, 400)
-        self.assertGreaterEqual(int(re.search(r"round (\d+)", run.stdout).group(1)), 3, run.stdout)
+        # Of a machine that stands still for a day nothing is learned before it ends: it gets a longer one.
+        for seconds in (1, 6, 36):
+            run = self.play("--seconds=%d" % seconds, VISITORS="400", STORE="redis", REFRESH="100")
+            self.check_sums(run, 400)
+            if int(re.search(r"round (\d+)", run.stdout).group(1)) >= 3:
+                return
+        self.fail(run.stdout)
 
     def test_a_wrong_setting_is_named(self):
         for setting, args in ((("STORE", "drawer"), ()), (("VISITORS", "many"), ()),
@@ -128,6 +132,23 @@ class DayTest(unittest.TestCase):
         with self.assertRaises(ProcessLookupError):
             os.killpg(demo.pid, 0)  # nobody of its group is left
 
+    def test_a_shop_that_stays_open_closes_when_it_is_told_to(self):
+        demo = subprocess.Popen([DEMO, "--seconds=1"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                text=True, start_new_session=True,
+                                env=self.environment(VISITORS="100", STAY="600"))
+        try:
+            for line in demo.stdout:
+                if "stays open" in line:
+                    break
+            demo.terminate()  # it alone, as whoever started it from a program does
+            self.assertEqual(demo.wait(timeout=60), 143, demo.stdout.read())
+        finally:
+            if demo.poll() is None:
+                os.killpg(demo.pid, signal.SIGKILL)
+                demo.wait()
+            demo.stdout.close()
+        with self.assertRaises(ProcessLookupError):
+            os.killpg(demo.pid, 0)
 
     def test_a_day_on_which_a_program_ends_is_no_good_day(self):
         demo = subprocess.Popen([DEMO, "--seconds=1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -239,7 +260,7 @@ class PagesTest(unittest.TestCase):
                     self.assertNotIn("alert(1)", page.text)
 
     def test_an_api_that_hangs_is_asked_by_one_at_a_time_and_nobody_waits_for_it(self):
-        asked, answered, done = [], [], time.monotonic() + 1.2
+        asked, answered = [], []
         with socket.socket() as silent:
             silent.bind(("127.0.0.1", 0))
             silent.listen(100)
@@ -252,7 +273,7 @@ class PagesTest(unittest.TestCase):
                         return
 
             def visit(url):
-                while time.monotonic() < done:
+                while time.monotonic() < begin + 1.2:
                     answered.append(get(url).header("X-Pick"))
 
             threading.Thread(target=accept, daemon=True).start()
@@ -372,7 +393,7 @@ class BrowserTest(unittest.TestCase):
         page.wait_for("location.pathname.startsWith('/picture/')")
         page.wait_for("document.querySelector('article img').naturalWidth > 0")
         for problem in page.problems():
-            self.assertRegex(problem, r"^network: .*CONNECTION_REFUSED .*/(collector\.js|event)")
+            self.assertRegex(problem, r"^network: .*CONNECTION_(REFUSED|RESET) .*/(collector\.js|event)")
 
 
 if __name__ == "__main__":
