@@ -208,7 +208,8 @@ void Runner::Start() {
   const Duration lease = runner.parts.source->lease();
   if (runner.parts.source->leases()) runner.touch.StartEvery(lease / 3);
   if (runner.config.task_timeout > Duration::zero()) {
-    runner.hang_check.StartEvery(runner.config.task_timeout / 4);
+    runner.hang_checked = runner.parts.clock->Now();
+    runner.hang_check.StartEvery(runner.config.task_timeout / kChecksOfTimeout);
   }
   runner.checkpoint_began = runner.stats_at = runner.parts.clock->Now();
   runner.stats = runner.parts.reader->Stats();

@@ -17,7 +17,7 @@
 // A task that hangs in this process longer than task_timeout cannot be stopped: its message is
 // charged a try, everything else in hand is given back, and the reader ends with status 1. So it is
 // with a task whose state is saved, or that is asked for something to show; no message is charged
-// then.
+// then. Time in which this process stood still as a whole is not the task's.
 #pragma once
 
 #include <cstdint>

@@ -12,13 +12,23 @@ constexpr std::size_t kMarkedBytes = 200;  // of a name: CrashMark cuts it there
 
 }  // namespace
 
+bool Runner::Impl::HasHadItsTime(MonoTime now, MonoTime since) {
+  // Checks that did not come on time: the whole process stood still (stopped, a paused machine),
+  // and the task with it.
+  const bool stood_still = now - std::exchange(hang_checked, now) >= config.task_timeout / 2;
+  if (stood_still || since != in_hand_since) in_hand_checks = 0;
+  in_hand_since = since;
+  ++in_hand_checks;
+  return now - since >= config.task_timeout && in_hand_checks >= kChecksOfTimeout;
+}
+
 void Runner::Impl::CheckHang() {
   if (state == State::kHung) return;
   const std::optional<CrashMark::Current> current = parts.crash_mark->current();
-  if (!current) return;
-  MonoTime since = current->since;
+  const MonoTime now = parts.clock->Now();
+  MonoTime since = current ? current->since : now;
   if (parts.store != nullptr) since = std::max(since, parts.store->last_waited().value_or(since));
-  if (parts.clock->Now() - since < config.task_timeout) return;
+  if (!HasHadItsTime(now, since) || !current) return;
   for (const std::string& task : config.child_tasks) {
     if (std::string_view(task).substr(0, kMarkedBytes) == current->task) return;
   }

@@ -25,6 +25,8 @@
 
 namespace rivulet {
 
+// How often within task_timeout a task is looked at.
+inline constexpr int kChecksOfTimeout = 4;
 // How old the copy of the reader's figures may be.
 inline constexpr Duration kStatsPeriod = std::chrono::milliseconds(100);
 // Bodies on their way back to a source, beyond which no more messages run.
@@ -154,6 +156,9 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
 
   // runner_hang.cc
   void CheckHang();
+  /// Whether the task thread has had its time for what it has in hand since then, as this process
+  /// runs.
+  bool HasHadItsTime(MonoTime now, MonoTime since);
   void OnHang(const CrashMark::Current& current, const std::string& why);
   void OnCallHang(const std::string& why);
   void BeginHung();
@@ -173,6 +178,9 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
   JitterBackoff touch_backoff;
   Timer drain_deadline;
   Timer hang_check;
+  MonoTime hang_checked{};
+  MonoTime in_hand_since{};  // of what the checks saw last
+  int in_hand_checks = 0;
   Timer tick;
 
   State state = State::kRunning;

@@ -72,8 +72,8 @@ class Files {
   std::uint64_t position_ = 0;
 };
 
-struct Fixture {
-  explicit Fixture(Retention retention = {1 << 20, {}}) : past(&reader, &use, 1, retention) {}
+struct PastFixture {
+  explicit PastFixture(Retention retention = {1 << 20, {}}) : past(&reader, &use, 1, retention) {}
   void Add(std::uint64_t segment, const std::vector<Files::Given>& runs) {
     for (const PlacedRun& run : files.Write(segment, runs)) past.Add(run);
   }
@@ -88,7 +88,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("disk past: empty, it begins and ends where it was told") {
-  Fixture f;
+  PastFixture f;
   CHECK(f.past.first_offset() == 0);
   f.past.EndRestore(7, false);
   CHECK(f.past.first_offset() == 7);
@@ -103,7 +103,7 @@ TEST_CASE("disk past: empty, it begins and ends where it was told") {
 }
 
 TEST_CASE("disk past: messages are found by offset, sequence and time") {
-  Fixture f;
+  PastFixture f;
   f.Add(1, Files::Runs(0, {"a", "b", "c"}));
   f.Add(2,
         {{1, 3, 30, kStart + seconds(3), {"d", "", "f"}}, {1, 6, 60, kStart + seconds(3), {"g"}}});
@@ -124,7 +124,7 @@ TEST_CASE("disk past: messages are found by offset, sequence and time") {
 }
 
 TEST_CASE("disk past: one entry tells of some 16 KiB of bodies") {
-  Fixture f({64 << 20, {}});
+  PastFixture f({64 << 20, {}});
   f.Add(1, Files::Runs(0, std::vector<std::string>(10'000, std::string(100, 'x'))));
   CHECK(f.past.stretches().size() <= 1'000'000 / (16 * 1024) + 2);
   CHECK(f.past.memory_bytes() <= 1'000'000 / 150);
@@ -133,7 +133,7 @@ TEST_CASE("disk past: one entry tells of some 16 KiB of bodies") {
 
 TEST_CASE(
     "disk past: other topics' messages are passed over, and a stretch does not grow for ever") {
-  Fixture f;
+  PastFixture f;
   std::vector<Files::Given> runs;
   std::vector<bool> mine;
   for (std::uint64_t i = 0; i < 100; ++i) {
@@ -156,7 +156,7 @@ TEST_CASE(
 
 TEST_CASE(
     "disk past: what is too much is let go by stretches, and no less is kept than asked for") {
-  Fixture f({8'000, {}});
+  PastFixture f({8'000, {}});
   f.Add(1, Files::Runs(0, std::vector<std::string>(100, std::string(400, 'x'))));
   CHECK(f.past.retained_bytes() >= 8'000);
   CHECK(f.past.retained_bytes() < 9'000);  // an eighth
@@ -166,7 +166,7 @@ TEST_CASE(
 }
 
 TEST_CASE("disk past: empty messages are let go too") {
-  Fixture f({1'000, {}});
+  PastFixture f({1'000, {}});
   for (std::uint64_t segment = 1; segment <= 5; ++segment) {
     const std::uint64_t first = (segment - 1) * 4000;
     f.Add(segment, {{1, first, first, kStart, std::vector<std::string>(4000)}});
@@ -176,7 +176,7 @@ TEST_CASE("disk past: empty messages are let go too") {
 }
 
 TEST_CASE("disk past: what is too old is let go, the newest with it") {
-  Fixture f({1 << 20, seconds(10)});
+  PastFixture f({1 << 20, seconds(10)});
   std::vector<Files::Given> runs = Files::Runs(0, std::vector<std::string>(30, "x"));
   for (Files::Given& run : runs) run.time += run.time - kStart;
   // Every two seconds, which is more than an eighth of ten: each message is a stretch. The one of
@@ -198,7 +198,7 @@ TEST_CASE("disk past: what is too old is let go, the newest with it") {
 }
 
 TEST_CASE("disk past: a place inside a run that was let go goes on at the first message kept") {
-  Fixture f({2'000, {}});
+  PastFixture f({2'000, {}});
   const std::vector<std::string> bodies(3, std::string(500, 'a'));
   const auto placed = f.files.Write(1, {{1, 0, 0, kStart, bodies},
                                         {1, 3, 3, kStart, bodies},
@@ -213,7 +213,7 @@ TEST_CASE("disk past: a place inside a run that was let go goes on at the first 
 }
 
 TEST_CASE("disk past: what was moved is read where it lies now") {
-  Fixture f;
+  PastFixture f;
   const auto old_runs = Files::Runs(0, {"a", "b", "c"});
   f.Add(1, old_runs);
   f.Add(2, Files::Runs(3, {"d"}));
@@ -239,7 +239,7 @@ TEST_CASE("disk past: what was moved is read where it lies now") {
 }
 
 TEST_CASE("disk past: what comes back in the order of files is put in that of offsets") {
-  Fixture f;
+  PastFixture f;
   const auto last = f.files.Write(2, Files::Runs(4, {"e", "f"}));
   const auto moved = f.files.Write(3, Files::Runs(0, {"a", "b", "c", "d", "e"}));
   for (const PlacedRun& run : last) f.past.Restore(run);
@@ -252,7 +252,7 @@ TEST_CASE("disk past: what comes back in the order of files is put in that of of
 
 TEST_CASE("disk past: what lies before a hole had been let go, but where damage was set aside") {
   for (const bool salvage : {false, true}) {
-    Fixture f;
+    PastFixture f;
     for (const PlacedRun& run : f.files.Write(1, Files::Runs(0, {"a", "b"}))) f.past.Restore(run);
     for (const PlacedRun& run : f.files.Write(2, Files::Runs(5, {"c"}))) f.past.Restore(run);
     f.past.EndRestore(6, salvage);
@@ -266,7 +266,7 @@ TEST_CASE("disk past: what lies before a hole had been let go, but where damage 
 }
 
 TEST_CASE("disk past: where the newest messages are gone nobody knows their sequence") {
-  Fixture f;
+  PastFixture f;
   for (const PlacedRun& run : f.files.Write(1, Files::Runs(0, {"a"}))) f.past.Restore(run);
   f.past.EndRestore(4, false);
   CHECK(f.past.first_offset() == 4);
@@ -274,7 +274,7 @@ TEST_CASE("disk past: where the newest messages are gone nobody knows their sequ
 }
 
 TEST_CASE("disk past: messages missing at the end are passed over once there are others") {
-  Fixture f;
+  PastFixture f;
   for (const PlacedRun& run : f.files.Write(1, Files::Runs(0, {"a"}))) f.past.Restore(run);
   f.past.EndRestore(4, true);
   PastPlace place = f.past.At(0).value();
@@ -286,7 +286,7 @@ TEST_CASE("disk past: messages missing at the end are passed over once there are
 }
 
 TEST_CASE("disk past: damage is told, and a wrong message never") {
-  Fixture f;
+  PastFixture f;
   f.Add(1, Files::Runs(0, {"aaaa", "bbbb"}));
   std::string bytes = journal_test::ReadFile(f.files.folder.Segment(1));
   bytes[bytes.size() - 1] ^= 1;
@@ -298,7 +298,7 @@ TEST_CASE("disk past: damage is told, and a wrong message never") {
 }
 
 TEST_CASE("disk past: an index that points elsewhere is told, not believed") {
-  Fixture f;
+  PastFixture f;
   auto placed = f.files.Write(1, Files::Runs(0, {"a", "b"}));
   placed[1].first_offset = 0;
   placed[1].place.offset = kHeadBytes + 1000;

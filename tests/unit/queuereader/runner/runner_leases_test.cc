@@ -197,6 +197,22 @@ TEST_CASE("runner: a task that hangs costs its message a try, and everything els
   CHECK(f.runner->exit_status() == 1);
 }
 
+TEST_CASE("runner: while the whole process stands still no task is late") {
+  RunnerFixture::Setup setup;
+  setup.config.task_timeout = 8ms;
+  SlowFixture f(setup);
+  f.task = [&f](const Message&, Context&) {
+    f.clock.Advance(1h);
+    // At most a check each: of those a task's time has four.
+    for (int i = 0; i < 3; ++i) f.loop.RunOnce(4ms);
+    return Outcome::Done();
+  };
+  f.source.Answer({"1"});
+  f.slow.RunOne();
+  CHECK(f.exited == -1);
+  f.Until([&f] { return f.source.Told() == Strings{"finish r1/0"}; });
+}
+
 TEST_CASE("runner: a program that runs as a task has a time limit of its own") {
   RunnerFixture::Setup setup;
   setup.config.task_timeout = 1ms;
