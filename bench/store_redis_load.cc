@@ -5,8 +5,10 @@
 // ADDRESS: PORT on 127.0.0.1, or the path of a unix socket. KIND: hincrby, zincrby (pipelines of
 // 100 commands on one key, as `redis-benchmark -P 100 -c 1` sends), edges (atomic batches of 500
 // groups: Once() and SortedAdd(), as the graph task's), once (the same on one key), counts (Once()
-// and HashIncrement()), moments (MergeMoments(), pipelines of 100). Prints a line a kind: its name
-// and commands (groups) a second. What is at the keys "bench|…" is deleted.
+// and HashIncrement()), moments (MergeMoments(), pipelines of 100, at one key), keyed-moments (at
+// 1,000 keys), numbers (atomic batches of 240 groups: Once() and a HashAddNumbers() of 136, as of a
+// contextual bandit with 15 features). Prints a line a kind: its name and commands (groups) a
+// second. What is at the keys "bench|…" is deleted.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -15,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "algorithms/moments.h"
 #include "store/redis_store.h"
@@ -72,6 +75,20 @@ Load LoadOf(const std::string& kind) {
     for (int i = 0; i < 10; ++i) moments.Update(i * 0.7);
     return {kPipelined, 100, [saved = moments.Save()](StoreBatch& batch, std::uint64_t) {
               batch.MergeMoments("bench|moments", saved);
+            }};
+  }
+  if (kind == "keyed-moments") {
+    rivulet::Moments moments;
+    for (int i = 0; i < 10; ++i) moments.Update(i * 0.7);
+    return {kPipelined, 100, [saved = moments.Save()](StoreBatch& batch, std::uint64_t n) {
+              batch.MergeMoments(fmt::format("bench|moments {}", Mixed(n) % 1000), saved);
+            }};
+  }
+  if (kind == "numbers") {
+    return {kAtomic, 240, [](StoreBatch& batch, std::uint64_t n) {
+              static const std::vector<double> products(136, 0.125);
+              batch.Once("bench|numbers", fmt::format("q-{}", n));
+              batch.HashAddNumbers("bench|linear", fmt::format("xx|{}", Mixed(n) % 10), products);
             }};
   }
   fmt::print(stderr, "store_redis_load: no kind of load: {}\n", kind);

@@ -98,6 +98,8 @@ def redis_rows(rounds, seconds, report):
             if harness.find("redis-benchmark"):
                 cases[f"{name}, redis-benchmark -P 100 -c 1"] = functools.partial(peer, server, command)
         cases["MergeMoments (script), 100 a batch"] = functools.partial(asked, server, "moments", seconds)
+        cases["MergeMoments (script), 1,000 keys, 100 a batch"] = functools.partial(asked, server, "keyed-moments", seconds)
+        cases["groups Once + HashAddNumbers of 136, 240 a batch"] = functools.partial(asked, server, "numbers", seconds)
         cases["groups Once + SortedAdd, one set, 500 a batch"] = functools.partial(asked, server, "once", seconds)
         cases["groups Once + SortedAdd, a set a node, 500 a batch"] = functools.partial(asked, server, "edges", seconds)
         cases["groups Once + HashIncrement, 500 a batch"] = functools.partial(asked, server, "counts", seconds)

@@ -59,6 +59,8 @@ Status MemoryCommands::Do(const StoreCommand& command, StoreReply* reply) {
       return DoDistinct(command, reply);
     case StoreOp::kMergeMoments:
       return MergeMoments(command);
+    case StoreOp::kHashAddNumbers:
+      return AddNumbers(command);
     case StoreOp::kOnce: {
       OnceIds::Before before;
       const bool first =

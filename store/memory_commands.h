@@ -78,6 +78,7 @@ class MemoryCommands {
   // memory_commands_summaries.cc
   Status DoDistinct(const StoreCommand& command, StoreReply* reply);
   Status MergeMoments(const StoreCommand& command);
+  Status AddNumbers(const StoreCommand& command);
 
   HeldValues held_;
   OnceIds once_;

@@ -1,9 +1,11 @@
 // Commands on summaries of streams.
+#include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "algorithms/moments.h"
 #include "store/memory_commands.h"
+#include "store/packed_numbers.h"
 #include "store/store_ops.h"
 #include "store/store_text.h"
 
@@ -91,6 +93,25 @@ Status MemoryCommands::MergeMoments(const StoreCommand& command) {
     const auto field = FindField(command.key, each.name);
     PutField(command.key, each.name, *field, Scalar(sums.*each.number));
   }
+  return {};
+}
+
+Status MemoryCommands::AddNumbers(const StoreCommand& command) {
+  auto sums = UnpackNumbers(command.value);
+  if (!sums) return NoNumbers(command.key, command.field);
+  const auto found = FindField(command.key, command.field);
+  if (!found.ok()) return found.status();
+  if (sums->empty()) return {};
+  if (found->text != nullptr) {
+    const auto held = UnpackNumbers(found->text->Text());
+    if (!held) return NotNumbers(command.key, command.field);
+    sums->resize(std::max(sums->size(), held->size()));
+    for (std::size_t i = 0; i < held->size(); ++i) (*sums)[i] = (*held)[i] + (*sums)[i];
+  }
+  const bool finite =
+      std::all_of(sums->begin(), sums->end(), [](double sum) { return std::isfinite(sum); });
+  if (!finite) return LeavesNumbers(command.key, command.field);
+  PutField(command.key, command.field, *found, Scalar(std::string_view(PackNumbers(*sums))));
   return {};
 }
 

@@ -32,12 +32,15 @@ std::string_view NeededKind(StoreOp op) {
 Status JudgeStoreCommand(const StoreCommand& command, StoreBatch::Mode mode) {
   const auto number = static_cast<std::uint32_t>(command.op);
   const bool of_atomic = IsOfAtomic(command.op);
-  const bool known = of_atomic || (number >= 1 && number <= 5) || (number >= 10 && number <= 18) ||
+  const bool known = of_atomic || (number >= 1 && number <= 5) || (number >= 10 && number <= 19) ||
                      (number >= 20 && number <= 27) || (number >= 30 && number <= 32);
   if (!known) return NoSuchCommand(command.key, command.op);
   if (of_atomic && mode != StoreBatch::Mode::kAtomic) return OnlyAtomic(command.key);
   if (command.op == StoreOp::kMergeMoments && !MomentsOf(command)) {
     return NoMoments(command.key);
+  }
+  if (command.op == StoreOp::kHashAddNumbers && !AddsNumbers(command)) {
+    return NoNumbers(command.key, command.field);
   }
   if (command.op == StoreOp::kSortedAddWithin && command.whole < 1) {
     return NoCapacity(command.key, command.whole);
@@ -67,6 +70,7 @@ Status RedisRefusal(const StoreCommand& command, std::string_view what, std::str
   }
   if (what == "number") return NotNumber(command.key, command.field, value);
   if (what == "range") return LeavesNumbers(command.key, command.field);
+  if (what == "numbers") return NotNumbers(command.key, command.field);
   if (what == "moments") return NotNumber(command.key, "one of its moments", value);
   if (what == "decay") return NotNumber(StoreBatch::kDecayedKey, command.key, value);
   if (what == "conflict") return Conflict(command.key, "hold the text that was read");

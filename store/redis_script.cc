@@ -14,27 +14,30 @@ namespace rivulet {
 //
 // Beyond 400 lines because it is one script: Redis caches it by its hash and runs it as one.
 const std::string_view kRedisScript = R"lua(
-local KEYS, ARGV = KEYS, ARGV
+local KEYS = KEYS
 local call, try = redis.call, redis.pcall
 local tonumber, find, type = tonumber, string.find, type
-local abs, format, sub = math.abs, string.format, string.sub
-local mode, count = ARGV[1], #ARGV
+local abs, floor, format, sub = math.abs, math.floor, string.format, string.sub
+local min, rep, struct, unpack = math.min, string.rep, struct, unpack
+local mode, args = ARGV[1], cmsgpack.unpack(ARGV[2])
+local count = #args
 local HUGE = 1e290  -- a sum with less cannot leave a number's range
 
 -- Arguments behind the key's number.
-local width = {once = 2, onceid = 2, always = 0, admit = 2, zadd = 2, hincr = 2, hadd = 2, hmin = 2,
-  hmax = 2, hset = 2, moments = 7, zset = 2, zwithin = 3, zdecay = 5, zrem = 1, padd = 1,
+local width = {once = 2, onceid = 2, always = 0, admit = 2, zadd = 2, zaddbig = 2, hincr = 2, hadd = 2, hmin = 2,
+  hmax = 2, hset = 2, hnums = 3, moments = 7, zset = 2, zwithin = 3, zdecay = 5, zrem = 1, padd = 1,
   incr = 1, set = 1, del = 0, expire = 1, hdel = 1, get = 0, hget = 1, hall = 0, hsize = 0,
   zscore = 1, ztop = 1, zsize = 0, pcount = 0, reqtext = 1, reqabsent = 0, reqhash = 2,
   hhas = 1, hholds = 2}
-local kind_of = {once = 'string', onceid = 'hash', admit = 'zset', zadd = 'zset', hincr = 'hash',
-  hadd = 'hash', hmin = 'hash', hmax = 'hash', hset = 'hash', moments = 'hash', zset = 'zset',
+local kind_of = {once = 'string', onceid = 'hash', admit = 'zset', zadd = 'zset',
+  zaddbig = 'zset', hincr = 'hash',
+  hadd = 'hash', hmin = 'hash', hmax = 'hash', hset = 'hash', hnums = 'hash', moments = 'hash', zset = 'zset',
   zwithin = 'zset', zdecay = 'zset', zrem = 'zset', padd = 'string', incr = 'string',
   hdel = 'hash', get = 'string', hget = 'hash', hall = 'hash', hsize = 'hash', zscore = 'zset',
   ztop = 'zset', zsize = 'zset', pcount = 'string', hhas = 'hash', hholds = 'hash'}
 -- What a command that changes something may need of the user's rights.
-local changes = {once = 'SETBIT', onceid = 'HSETNX', admit = 'ZADD', zadd = 'ZINCRBY',
-  hincr = 'HINCRBY', hadd = 'HSET', hmin = 'HSET', hmax = 'HSET', hset = 'HSET', moments = 'HSET',
+local changes = {once = 'SETBIT', onceid = 'HSETNX', admit = 'ZADD', zadd = 'ZINCRBY', zaddbig = 'ZINCRBY',
+  hincr = 'HINCRBY', hadd = 'HSET', hmin = 'HSET', hmax = 'HSET', hset = 'HSET', hnums = 'HSET', moments = 'HSET',
   zset = 'ZADD', zwithin = 'ZADD', zdecay = 'ZINCRBY', zrem = 'ZREM', padd = 'PFADD',
   incr = 'INCRBY', set = 'SET', del = 'DEL', expire = 'PEXPIRE', hdel = 'HDEL'}
 
@@ -43,6 +46,7 @@ local function refuse(what, value)
 end
 local function text_of(x) return format('%.17g', x) end
 local function finite(x) return x - x == 0 end
+local function packed(x) return struct.pack('<' .. rep('d', #x), unpack(x)) end
 local function number_of(text)
   if not find(text, '^[-+]?%.?%d[%d.eE+-]*$') then return nil end
   local x = tonumber(text)
@@ -57,9 +61,9 @@ local function need_kind(k, kind)
 end
 
 local function require_all()
-  local i, n = 2, 0
+  local i, n = 1, 0
   while i <= count do
-    local op, k = ARGV[i], KEYS[ARGV[i + 1] + 0]
+    local op, k = args[i], KEYS[args[i + 1]]
     n = n + 1
     if op == 'reqtext' or op == 'reqhash' then
       local t = call('TYPE', k).ok
@@ -67,9 +71,9 @@ local function require_all()
       if t ~= 'none' and t ~= kind then return n, 'kind', t .. ' ' .. kind end
       local v, wanted
       if op == 'reqtext' then
-        v, wanted = call('GET', k), ARGV[i + 2]
+        v, wanted = call('GET', k), args[i + 2]
       else
-        v, wanted = call('HGET', k, ARGV[i + 2]), ARGV[i + 3]
+        v, wanted = call('HGET', k, args[i + 2]), args[i + 3]
       end
       if v ~= wanted then return n, 'conflict', v and sub(v, 1, 100) or '' end
     elseif op == 'reqabsent' and call('EXISTS', k) == 1 then
@@ -79,17 +83,55 @@ local function require_all()
   end
 end
 
+-- What is counted on again and again in a batch is read once and written once, where nothing can be
+-- refused any more: by key, `of` the command alone that may go on before it is written.
+--   once     words of 32 ids, by their number, and which of them have `changed`; the ttl
+--   moments  what is held, {n, mean, m2, m3, m4, min, max}
+--   hnums    fields, each an array of numbers, and which of them have `changed`
+local waiting = {}
+
+local function fill_words(k, words)
+  local numbers, at = {}, 1
+  for w in pairs(words) do numbers[#numbers + 1] = w end
+  while at <= #numbers do
+    local asked, last = {}, min(at + 999, #numbers)
+    for j = at, last do
+      local n = #asked
+      asked[n + 1], asked[n + 2], asked[n + 3] = 'GET', 'u32', format('%d', numbers[j] * 32)
+    end
+    local held = try('BITFIELD', k, unpack(asked))
+    if held.err then return nil end
+    for j = at, last do words[numbers[j]] = held[j - at + 1] end
+    at = last + 1
+  end
+  return {of = 'once', words = words, changed = {}}
+end
+
+-- Nothing where they are none.
+local function numbers_of(text)
+  local n = #text / 8
+  if n % 1 ~= 0 or n > 4096 then return nil end
+  if n == 0 then return {} end
+  local x = {struct.unpack('<' .. rep('d', n), text)}
+  x[n + 1] = nil  -- where it ends
+  for j = 1, n do
+    if not finite(x[j]) then return nil end
+  end
+  return x
+end
+
 -- True where no command can be refused, whatever Once(), Admit() and the like answer.
 local function sure()
-  local kind, replaced, texts, merged, logs, counted = {}, {}, {}, {}, {}, {}
-  local fields, rights, total, i = {}, {}, 0, 2
+  local kind, replaced, texts, logs, counted, ids = {}, {}, {}, {}, {}, {}
+  local fields, rights, total, i = {}, {}, 0, 1
   while i <= count do
-    local op, k = ARGV[i], KEYS[ARGV[i + 1] + 0]
+    local op, k = args[i], KEYS[args[i + 1]]
     local need = kind_of[op]
     local change = changes[op]
-    if change and not rights[change] then
+    if change and (not rights[change] or mode == 'p' and not kind[k]) then
       rights[change] = true
       if redis.acl_check_cmd and not redis.acl_check_cmd(change, k, '1', 'm') then
+        if mode == 'p' then return false end
         error({err = 'NOPERM this user has no permissions to run ' .. change})
       end
     end
@@ -102,10 +144,18 @@ local function sure()
         kind[k] = t
       end
       if t ~= need or replaced[k] then return false end
-      if op == 'zadd' or op == 'zwithin' or op == 'zdecay' then
-        if abs(tonumber(ARGV[i + 3])) > 1e270 then return false end
+      if op == 'once' then
+        local words = ids[k]
+        if not words then
+          words = {}
+          ids[k] = words
+        end
+        words[floor(args[i + 2] / 32)] = 0
+      elseif op == 'zaddbig' then return false
+      elseif op == 'zwithin' or op == 'zdecay' then
+        if abs(tonumber(args[i + 3])) > 1e270 then return false end
         if op == 'zdecay' then
-          local d = KEYS[ARGV[i + 6] + 0]
+          local d = KEYS[args[i + 6]]
           if replaced[d] or texts[d] or call('TYPE', d).ok == 'string' then return false end
           if kind[d] and kind[d] ~= 'hash' then return false end
           local t_d = call('TYPE', d).ok
@@ -121,8 +171,9 @@ local function sure()
           marks = {}
           fields[k] = marks
         end
-        local field, by = ARGV[i + 2], abs(tonumber(ARGV[i + 3]))
+        local field, by = args[i + 2], abs(tonumber(args[i + 3]))
         local mark = marks[field]
+        if mark == 'v' or waiting[k] and waiting[k].of == 'moments' then return false end
         if not mark then
           if texts[k] then return false end
           local v = call('HGET', k, field)
@@ -143,25 +194,48 @@ local function sure()
           if by > HUGE then return false end
           marks[field] = 'n'
         end
-        if merged[k] then return false end
+      elseif op == 'hnums' then
+        local marks, w, field = fields[k], waiting[k], args[i + 2]
+        if texts[k] or args[i + 3] > HUGE or w and w.of ~= op then return false end
+        if not marks then
+          marks = {}
+          fields[k] = marks
+        end
+        if not w then
+          w = {of = op, fields = {}, changed = {}}
+          waiting[k] = w
+        end
+        local mark = marks[field]
+        if mark and mark ~= 'v' then return false end
+        if not mark then
+          local v = call('HGET', k, field)
+          local x = v and numbers_of(v) or not v and {}
+          if not x then return false end
+          for j = 1, #x do
+            if abs(x[j]) > HUGE then return false end
+          end
+          marks[field], w.fields[field] = 'v', x
+        end
       elseif op == 'hset' then
         texts[k] = true
-        if fields[k] or merged[k] then return false end
+        if fields[k] or waiting[k] then return false end
       elseif op == 'moments' then
         if texts[k] or fields[k] then return false end
-        if not merged[k] then
-          merged[k] = true
+        if not waiting[k] then
           local h = call('HMGET', k, 'n', 'mean', 'm2', 'm3', 'm4', 'min', 'max')
+          local n = h[1]
           for j = 1, 7 do
-            if h[j] and not tonumber(h[j]) or not h[j] ~= not h[1] then return false end
+            if h[j] and not tonumber(h[j]) or not h[j] ~= not n then return false end
+            h[j] = h[j] and tonumber(h[j])
           end
-          if h[1] and not whole(h[1]) then return false end
+          if n and not whole(n) then return false end
+          waiting[k] = {of = op, held = n and h[1] > 0 and h or nil}
         end
-        total = total + tonumber(ARGV[i + 2])
+        total = total + tonumber(args[i + 2])
         if total > 4e15 then return false end
       elseif op == 'incr' then
         if logs[k] then return false end
-        total = total + abs(tonumber(ARGV[i + 2]))
+        total = total + abs(tonumber(args[i + 2]))
         if total > 4e15 then return false end
         if not counted[k] then
           counted[k] = true
@@ -175,11 +249,12 @@ local function sure()
           if type(try('PFCOUNT', k)) == 'table' then return false end
         end
       end
-    elseif op == 'set' or op == 'del' or (op == 'expire' and tonumber(ARGV[i + 2]) < 0) then
+    elseif op == 'set' or op == 'del' or (op == 'expire' and tonumber(args[i + 2]) < 0) then
       replaced[k] = true
     end
     i = i + 2 + width[op]
   end
+  for k, words in pairs(ids) do waiting[k] = fill_words(k, words) end
   return true
 end
 
@@ -205,14 +280,64 @@ local function check_sum(k, member, by)
   if score and not finite(score + by) then refuse('range', '') end
 end
 
--- Merged in this batch and not written yet, by key: n, mean, m2, m3, m4, min, max. Where nothing can
--- be refused any more, a batch writes each key's once.
-local unwritten = {}
-local function write_moments(k)
-  local m = unwritten[k]
-  unwritten[k] = nil
-  call('HSET', k, 'n', format('%.0f', m[1]), 'mean', text_of(m[2]), 'm2', text_of(m[3]),
-    'm3', text_of(m[4]), 'm4', text_of(m[5]), 'min', text_of(m[6]), 'max', text_of(m[7]))
+local function write(k)
+  local w = waiting[k]
+  waiting[k] = nil
+  if w.of == 'moments' then
+    local m = w.changed and w.held
+    if not m then return end
+    call('HSET', k, 'n', format('%.0f', m[1]), 'mean', text_of(m[2]), 'm2', text_of(m[3]),
+      'm3', text_of(m[4]), 'm4', text_of(m[5]), 'min', text_of(m[6]), 'max', text_of(m[7]))
+  elseif w.of == 'hnums' then
+    for field in pairs(w.changed) do call('HSET', k, field, packed(w.fields[field])) end
+  else
+    local set = {}
+    for n in pairs(w.changed) do
+      local j = #set
+      set[j + 1], set[j + 2], set[j + 3], set[j + 4] = 'SET', 'u32', format('%d', n * 32),
+        format('%d', w.words[n])
+      if j >= 4000 then
+        call('BITFIELD', k, unpack(set))
+        set = {}
+      end
+    end
+    if set[1] then call('BITFIELD', k, unpack(set)) end
+    if w.ttl then call('PEXPIRE', k, w.ttl) end
+  end
+end
+
+local function first_time(w, n, ttl)
+  w.ttl = ttl
+  local word, bit = floor(n / 32), 2 ^ (31 - n % 32)
+  local held = w.words[word]
+  if held % (2 * bit) >= bit then return false end
+  w.words[word], w.changed[word] = held + bit, true
+  return true
+end
+
+local function add_numbers(k, i)
+  local field, b, w = args[i], numbers_of(args[i + 2]), waiting[k]
+  if #b == 0 then return 1 end
+  if not w and not careful then
+    w = {of = 'hnums', fields = {}, changed = {}}
+    waiting[k] = w
+  end
+  local a = w and w.fields[field]
+  if not a then
+    local v = call('HGET', k, field)
+    a = v and (numbers_of(v) or refuse('numbers', '')) or {}
+  end
+  local held = #a
+  for j = 1, #b do
+    a[j] = j <= held and a[j] + b[j] or b[j]
+    if careful and not finite(a[j]) then refuse('range', '') end
+  end
+  if careful then
+    call('HSET', k, field, packed(a))
+  else
+    w.fields[field], w.changed[field] = a, true
+  end
+  return 1
 end
 
 -- Nothing where there are none; with the count's text, for it may be more than a number holds.
@@ -241,25 +366,29 @@ end
 
 local function moments(k, i)
   local b = {}
-  for j = 1, 7 do b[j] = tonumber(ARGV[i + j - 1]) end
+  for j = 1, 7 do b[j] = tonumber(args[i + j - 1]) end
   if b[1] == 0 then return 1 end
   if not careful then
-    local m = unwritten[k] or read_moments(k)
-    if m then merge(m, b) else m = b end
-    unwritten[k] = m
+    local w = waiting[k]
+    if not w then
+      w = {of = 'moments', held = read_moments(k)}
+      waiting[k] = w
+    end
+    if w.held then merge(w.held, b) else w.held = b end
+    w.changed = true
     return 1
   end
   local m, count_of = read_moments(k)
   if m then merge(m, b) else m = b end
   if not count_of then call('HDEL', k, 'n') end
-  if type(try('HINCRBY', k, 'n', ARGV[i])) == 'table' then refuse('overflow', count_of) end
+  if type(try('HINCRBY', k, 'n', args[i])) == 'table' then refuse('overflow', count_of) end
   call('HSET', k, 'mean', text_of(m[2]), 'm2', text_of(m[3]), 'm3', text_of(m[4]),
     'm4', text_of(m[5]), 'min', text_of(m[6]), 'max', text_of(m[7]))
   return 1
 end
 
 local function within(k, i)
-  local member, by, room = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
+  local member, by, room = args[i], args[i + 1], tonumber(args[i + 2])
   check_sum(k, member, tonumber(by))
   local sum = call('ZADD', k, 'XX', 'INCR', by, member)
   if sum then return sum end
@@ -274,9 +403,9 @@ local function within(k, i)
 end
 
 local function decayed(k, i)
-  local member, by, at, half = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]),
-    tonumber(ARGV[i + 3])
-  local d = KEYS[ARGV[i + 4] + 0]
+  local member, by, at, half = args[i], tonumber(args[i + 1]), tonumber(args[i + 2]),
+    tonumber(args[i + 3])
+  local d = KEYS[args[i + 4]]
   if careful then need_kind(d, 'hash') end
   local there = not gone[k] and (seen[k] or call('EXISTS', k) == 1)
   local kept = there and call('HGET', d, k)
@@ -327,75 +456,82 @@ end
 local function act(op, k, i)
   if op == 'once' or op == 'onceid' then
     local first
-    if op == 'once' then
-      first = call('SETBIT', k, ARGV[i], 1) == 0
+    if waiting[k] then
+      first = first_time(waiting[k], args[i], args[i + 1])
+      skip = not first
+      return first and 1 or 0
+    elseif op == 'once' then
+      first = call('SETBIT', k, args[i], 1) == 0
     else
-      first = call('HSETNX', k, ARGV[i], 1) == 1
+      first = call('HSETNX', k, args[i], 1) == 1
     end
     if not renewed[k] then
       renewed[k] = true
-      call('PEXPIRE', k, ARGV[i + 1])
+      call('PEXPIRE', k, args[i + 1])
     end
     skip = not first
     return first and 1 or 0
   elseif op == 'zadd' then
-    check_sum(k, ARGV[i], tonumber(ARGV[i + 1]))
-    return call('ZINCRBY', k, ARGV[i + 1], ARGV[i])
+    return call('ZINCRBY', k, args[i + 1], args[i])
   elseif op == 'hincr' then
-    return counted(try('HINCRBY', k, ARGV[i], ARGV[i + 1]), k, ARGV[i])
+    return counted(try('HINCRBY', k, args[i], args[i + 1]), k, args[i])
   elseif op == 'admit' then
-    if call('ZADD', k, 'XX', 'INCR', 1, ARGV[i]) then return 1 end
-    if call('ZCARD', k) < tonumber(ARGV[i + 1]) then
-      call('ZADD', k, 1, ARGV[i])
+    if call('ZADD', k, 'XX', 'INCR', 1, args[i]) then return 1 end
+    if call('ZCARD', k) < tonumber(args[i + 1]) then
+      call('ZADD', k, 1, args[i])
       return 1
     end
     skip = true
     return 0
   elseif op == 'hhas' then
-    skip = call('HEXISTS', k, ARGV[i]) == 0
+    skip = call('HEXISTS', k, args[i]) == 0
     return skip and 0 or 1
   elseif op == 'hholds' then
-    skip = call('HGET', k, ARGV[i]) ~= ARGV[i + 1]
+    skip = call('HGET', k, args[i]) ~= args[i + 1]
     return skip and 0 or 1
   elseif op == 'moments' then return moments(k, i)
   elseif op == 'hadd' then
-    return keep(k, ARGV[i], (number_at(k, ARGV[i]) or 0) + tonumber(ARGV[i + 1]))
+    return keep(k, args[i], (number_at(k, args[i]) or 0) + tonumber(args[i + 1]))
   elseif op == 'hmin' or op == 'hmax' then
-    local x, held = tonumber(ARGV[i + 1]), number_at(k, ARGV[i])
+    local x, held = tonumber(args[i + 1]), number_at(k, args[i])
     if held and (op == 'hmin' and held <= x or op == 'hmax' and held >= x) then
       return text_of(held)
     end
-    return keep(k, ARGV[i], x)
+    return keep(k, args[i], x)
+  elseif op == 'hnums' then return add_numbers(k, i)
+  elseif op == 'zaddbig' then
+    check_sum(k, args[i], tonumber(args[i + 1]))
+    return call('ZINCRBY', k, args[i + 1], args[i])
   elseif op == 'zwithin' then return within(k, i)
   elseif op == 'zdecay' then return decayed(k, i)
-  elseif op == 'padd' then return log(try('PFADD', k, ARGV[i]))
+  elseif op == 'padd' then return log(try('PFADD', k, args[i]))
   elseif op == 'pcount' then return log(try('PFCOUNT', k))
-  elseif op == 'hset' then call('HSET', k, ARGV[i], ARGV[i + 1]) return 1
-  elseif op == 'zset' then call('ZADD', k, ARGV[i + 1], ARGV[i]) return 1
-  elseif op == 'incr' then return counted(try('INCRBY', k, ARGV[i]), k)
+  elseif op == 'hset' then call('HSET', k, args[i], args[i + 1]) return 1
+  elseif op == 'zset' then call('ZADD', k, args[i + 1], args[i]) return 1
+  elseif op == 'incr' then return counted(try('INCRBY', k, args[i]), k)
   elseif op == 'set' then
-    call('SET', k, ARGV[i])
+    call('SET', k, args[i])
     gone[k] = true
     return 1
   elseif op == 'del' then
     gone[k] = true
     return call('DEL', k)
-  elseif op == 'hdel' then return call('HDEL', k, ARGV[i])
+  elseif op == 'hdel' then return call('HDEL', k, args[i])
   elseif op == 'zrem' then
-    local removed = call('ZREM', k, ARGV[i])
+    local removed = call('ZREM', k, args[i])
     if removed == 1 and call('EXISTS', k) == 0 then gone[k] = true end
     return removed
   elseif op == 'expire' then
-    if tonumber(ARGV[i]) < 0 then gone[k] = true end
-    if ARGV[i] ~= '0' then return call('PEXPIRE', k, ARGV[i]) end
+    if tonumber(args[i]) < 0 then gone[k] = true end
+    if args[i] ~= '0' then return call('PEXPIRE', k, args[i]) end
     call('PERSIST', k)
     return call('EXISTS', k)
   elseif op == 'get' then return call('GET', k)
-  elseif op == 'hget' then return call('HGET', k, ARGV[i])
+  elseif op == 'hget' then return call('HGET', k, args[i])
   elseif op == 'hall' then return call('HGETALL', k)
   elseif op == 'hsize' then return call('HLEN', k)
-  elseif op == 'zscore' then return call('ZSCORE', k, ARGV[i])
-  elseif op == 'ztop' then return top(k, tonumber(ARGV[i]))
+  elseif op == 'zscore' then return call('ZSCORE', k, args[i])
+  elseif op == 'ztop' then return top(k, tonumber(args[i]))
   elseif op == 'zsize' then return call('ZCARD', k)
   elseif op == 'always' then skip = false
   end
@@ -413,28 +549,35 @@ local SKIPPED = {ok = 'skipped'}
 local out, n = {}, 0
 
 local function run(before)
-  local i = 2
+  local i = 1
   while i <= count do
-    local op = ARGV[i]
+    local op = args[i]
     n = n + 1
     if skip and op ~= 'once' and op ~= 'onceid' and op ~= 'always' then
       out[n] = SKIPPED
     else
-      local k = KEYS[ARGV[i + 1] + 0]
+      local k = KEYS[args[i + 1]]
       if before then before(op, k, i + 2) end
-      if unwritten[k] and op ~= 'moments' then write_moments(k) end
+      local w = waiting[k]
+      if w and w.of ~= op then write(k) end
       out[n] = act(op, k, i + 2)
     end
     i = i + 2 + width[op]
   end
-  for k in pairs(unwritten) do write_moments(k) end
+  for k in pairs(waiting) do write(k) end
 end
 
 if mode == 'p' then
-  careful = true
-  local i = 2
+  -- It may raise an error for one command that is of no matter to others.
+  local told, certain = pcall(sure)
+  if told and certain then
+    run()
+    return {'done', out}
+  end
+  careful, waiting = true, {}
+  local i = 1
   while i <= count do
-    local op, k = ARGV[i], KEYS[ARGV[i + 1] + 0]
+    local op, k = args[i], KEYS[args[i + 1]]
     n = n + 1
     local done, answer = pcall(function()
       if kind_of[op] then need_kind(k, kind_of[op]) end
@@ -463,7 +606,7 @@ if sure() then
   return {'done', out}
 end
 
-careful = true
+careful, waiting = true, {}
 local copies, copied = {}, {}
 local function copy(k)
   if copied[k] then return end
@@ -474,7 +617,7 @@ end
 local done, problem = pcall(run, function(op, k, i)
   if kind_of[op] then need_kind(k, kind_of[op]) end
   if changes[op] then copy(k) end
-  if op == 'zdecay' then copy(KEYS[ARGV[i + 4] + 0]) end
+  if op == 'zdecay' then copy(KEYS[args[i + 4]]) end
 end)
 for _, c in ipairs(copies) do
   if done then

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <iterator>
@@ -9,6 +11,7 @@
 
 #include "algorithms/moments.h"
 #include "store/counted_id.h"
+#include "store/packed_numbers.h"
 #include "store/redis_client.h"
 #include "store/store_ops.h"
 
@@ -20,6 +23,9 @@ namespace {
 constexpr double kSmallPlain = 1e-4;
 constexpr double kLargePlain = 1e17;
 constexpr double kLargeScore = 1e290;
+
+// With as many of these as a batch may have, no sum of finite scores below 1e290 is infinite.
+bool IsSureScore(double by) { return std::fabs(by) <= 1e270; }
 
 void AppendWhole(std::string* bytes, std::int64_t number) {
   const fmt::format_int text(number);
@@ -63,6 +69,7 @@ bool IsPlainRedis(const StoreCommand& command) {
       return command.whole != 0;
     case StoreOp::kHashMin:
     case StoreOp::kHashMax:
+    case StoreOp::kHashAddNumbers:
     case StoreOp::kSortedAddWithin:
     case StoreOp::kSortedAddDecayed:
     case StoreOp::kMergeMoments:
@@ -84,6 +91,7 @@ bool IsRepeatableStoreOp(StoreOp op) {
     case StoreOp::kIncrement:
     case StoreOp::kHashIncrement:
     case StoreOp::kHashAdd:
+    case StoreOp::kHashAddNumbers:
     case StoreOp::kSortedAdd:
     case StoreOp::kSortedAddWithin:
     case StoreOp::kSortedAddDecayed:
@@ -182,30 +190,60 @@ std::uint32_t RedisScriptWords::NumberOf(std::string_view key) {
   return last_number_ = at->second;
 }
 
+// MessagePack, which Lua reads many times as fast as words of a command.
+void RedisScriptWords::BigEndian(char type, std::uint64_t bits, int size) {
+  bytes_ += type;
+  for (int shift = 8 * (size - 1); shift >= 0; shift -= 8) {
+    bytes_ += static_cast<char>((bits >> shift) & 0xff);
+  }
+}
+
 void RedisScriptWords::Word(std::string_view text) {
-  AppendRedisWord(&bytes_, text);
+  if (text.size() < 32) {
+    bytes_ += static_cast<char>(0xa0 | text.size());
+  } else if (text.size() < 65536) {
+    BigEndian('\xda', text.size(), 2);
+  } else {
+    BigEndian('\xdb', text.size(), 4);
+  }
+  bytes_ += text;
   ++arguments_;
 }
 
 void RedisScriptWords::Whole(std::int64_t number) {
-  AppendWhole(&bytes_, number);
+  const fmt::format_int text(number);
+  Word({text.data(), text.size()});
+}
+
+void RedisScriptWords::NumberText(double number) {
+  char text[32];
+  const auto [end, error] = std::to_chars(text, text + sizeof text, number);
+  Word({text, static_cast<std::size_t>(end - text)});
+}
+
+void RedisScriptWords::Count(std::uint32_t number) {
+  if (number < 128) {
+    bytes_ += static_cast<char>(number);
+  } else {
+    BigEndian('\xce', number, 4);
+  }
   ++arguments_;
 }
 
 void RedisScriptWords::Number(double number) {
-  AppendNumber(&bytes_, number);
+  BigEndian('\xcb', std::bit_cast<std::uint64_t>(number), 8);
   ++arguments_;
 }
 
 void RedisScriptWords::Begin(std::string_view op, std::string_view key) {
   Word(op);
-  Whole(NumberOf(key));
+  Count(NumberOf(key));
 }
 
 void RedisScriptWords::AddOnce(const StoreCommand& command) {
   if (command.field.empty()) {
     Word("always");
-    Whole(0);
+    Count(0);
     return;
   }
   std::string key = OnceKey(command.key);
@@ -214,7 +252,7 @@ void RedisScriptWords::AddOnce(const StoreCommand& command) {
     key.append(counted->beginning) += '|';
     key += std::to_string(counted->chunk);
     Begin("once", key);
-    Whole(counted->bit);
+    Count(counted->bit);
   } else {
     Begin("onceid", key);
     Word(command.field);
@@ -227,7 +265,7 @@ void RedisScriptWords::AddMoments(const StoreCommand& command) {
   Begin("moments", command.key);
   Word(std::to_string(sums.count));
   for (const double number : {sums.mean, sums.m2, sums.m3, sums.m4, sums.min, sums.max}) {
-    Word(fmt::format("{:.17g}", number));
+    Number(number);
   }
 }
 
@@ -238,7 +276,17 @@ void RedisScriptWords::AddDecayed(const StoreCommand& command) {
   Number(command.number);
   Number(decay.at);
   Number(decay.half_life);
-  Whole(NumberOf(StoreBatch::kDecayedKey));
+  Count(NumberOf(StoreBatch::kDecayedKey));
+}
+
+void RedisScriptWords::AddNumbers(const StoreCommand& command) {
+  double largest = 0;
+  const auto numbers = UnpackNumbers(command.value).value_or(std::vector<double>());
+  for (const double number : numbers) largest = std::max(largest, std::fabs(number));
+  Begin("hnums", command.key);
+  Word(command.field);
+  Number(largest);
+  Word(command.value);
 }
 
 void RedisScriptWords::Add(const StoreCommand& command) {
@@ -268,16 +316,18 @@ void RedisScriptWords::Add(const StoreCommand& command) {
       return Begin("hmin", key), Word(field), Number(number);
     case StoreOp::kHashMax:
       return Begin("hmax", key), Word(field), Number(number);
+    case StoreOp::kHashAddNumbers:
+      return AddNumbers(command);
     case StoreOp::kHashAll:
       return Begin("hall", key);
     case StoreOp::kHashSize:
       return Begin("hsize", key);
     case StoreOp::kSortedSet:
-      return Begin("zset", key), Word(field), Number(number);
+      return Begin("zset", key), Word(field), NumberText(number);
     case StoreOp::kSortedAdd:
-      return Begin("zadd", key), Word(field), Number(number);
+      return Begin(IsSureScore(number) ? "zadd" : "zaddbig", key), Word(field), NumberText(number);
     case StoreOp::kSortedAddWithin:
-      return Begin("zwithin", key), Word(field), Number(number), Whole(whole);
+      return Begin("zwithin", key), Word(field), NumberText(number), Whole(whole);
     case StoreOp::kSortedAddDecayed:
       return AddDecayed(command);
     case StoreOp::kSortedDelete:
@@ -315,7 +365,11 @@ void RedisScriptWords::AppendTo(std::string* bytes, std::string_view mode) const
   AppendWhole(bytes, static_cast<std::int64_t>(keys_.size()));
   for (const std::string& key : keys_) AppendRedisWord(bytes, key);
   AppendRedisWord(bytes, mode);
-  bytes->append(bytes_);
+  std::string packed = "\xdd";
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    packed += static_cast<char>((arguments_ >> shift) & 0xff);
+  }
+  AppendRedisWord(bytes, packed += bytes_);
 }
 
 }  // namespace rivulet

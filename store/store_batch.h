@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -48,6 +49,7 @@ enum class StoreOp : std::uint8_t {
   kHashMax = 16,
   kHashAll = 17,
   kHashSize = 18,
+  kHashAddNumbers = 19,
   kSortedSet = 20,
   kSortedAdd = 21,
   kSortedAddWithin = 22,
@@ -129,6 +131,18 @@ class StoreBatch {
   void HashAdd(std::string_view key, std::string_view field, double by) {
     Put({StoreOp::kHashAdd, key, field, {}, 0, by});
   }
+  /// Adds each of `numbers` to the one in its place of a field, which holds them packed: 8 bytes
+  /// each, little-endian (store/packed_numbers.h). Beyond the end of either stand zeros, so that a
+  /// field has as many as the longest that came. At most kMaxNumbers; none do nothing. An error
+  /// where the field holds no such, or a sum leaves the numbers.
+  void HashAddNumbers(std::string_view key, std::string_view field,
+                      std::span<const double> numbers) {
+    Put({StoreOp::kHashAddNumbers,
+         key,
+         field,
+         {reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()}});
+  }
+  static constexpr std::size_t kMaxNumbers = 4096;
   /// The field becomes the smaller (the larger) of what it is and `number`; answers it as number.
   void HashMin(std::string_view key, std::string_view field, double number) {
     Put({StoreOp::kHashMin, key, field, {}, 0, number});

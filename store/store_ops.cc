@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "algorithms/moments.h"
+#include "store/packed_numbers.h"
 
 namespace rivulet {
 
@@ -35,6 +36,8 @@ bool OnlyReads(StoreOp op) {
       return IsRequirement(op);
   }
 }
+
+bool AddsNumbers(const StoreCommand& command) { return UnpackNumbers(command.value).has_value(); }
 
 std::optional<Moments> MomentsOf(const StoreCommand& command) {
   auto moments = Moments::Load(command.value);

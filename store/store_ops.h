@@ -18,6 +18,8 @@ bool IsGate(StoreOp op);
 /// Does it read, and no more? So do requirements.
 bool OnlyReads(StoreOp op);
 
+/// Is the value what a HashAddNumbers() may add?
+bool AddsNumbers(const StoreCommand& command);
 /// What a MergeMoments() gives; nothing where that is the Save() of no moments, or of some that are
 /// not finite, whose m2 is below 0, or whose min is above their max.
 std::optional<Moments> MomentsOf(const StoreCommand& command);

@@ -56,6 +56,16 @@ Status NoCapacity(std::string_view key, std::int64_t capacity) {
       fmt::format("key {}: a capacity of {} must be at least 1", ShownBytes(key), capacity));
 }
 
+Status NoNumbers(std::string_view key, std::string_view field) {
+  return InvalidArgument(fmt::format("{}: what is added must be at most {} finite numbers",
+                                     Place(key, &field), StoreBatch::kMaxNumbers));
+}
+
+Status NotNumbers(std::string_view key, std::string_view field) {
+  return InvalidArgument(fmt::format("{}: it must hold at most {} finite numbers of 8 bytes each",
+                                     Place(key, &field), StoreBatch::kMaxNumbers));
+}
+
 Status NoMoments(std::string_view key) {
   return InvalidArgument(
       fmt::format("key {}: what is merged must be the Save() of moments that are finite, with m2 "

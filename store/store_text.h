@@ -24,6 +24,8 @@ Status LeavesWhole(std::string_view key, const std::string_view* field, std::int
                    std::int64_t by);
 Status LeavesNumbers(std::string_view key, std::string_view field);
 Status NoCapacity(std::string_view key, std::int64_t capacity);
+Status NoNumbers(std::string_view key, std::string_view field);
+Status NotNumbers(std::string_view key, std::string_view field);
 Status NoMoments(std::string_view key);
 Status NoDecay(std::string_view key);
 Status KeyOfDecays(std::string_view key);

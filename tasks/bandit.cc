@@ -18,9 +18,8 @@ namespace rivulet {
 namespace {
 
 constexpr std::size_t kMaxBatch = 500;
-constexpr std::size_t kMaxContextualBatch = 100;
-// Of a contextual batch: a Redis server does nothing else meanwhile, some ms.
-constexpr std::size_t kMaxContextualCommands = 1500;
+// Added by a contextual batch: a Redis server does nothing else meanwhile, some ms.
+constexpr std::size_t kMaxContextualNumbers = 32'768;
 constexpr std::size_t kMaxPriorsBytes = std::size_t{64} << 20;
 constexpr double kMostExact = 9007199254740992;  // 2^53
 constexpr std::size_t kShownArms = 20;
@@ -117,10 +116,8 @@ std::uint64_t TakeSeed(TaskArgs& args) {
 
 std::size_t BatchSizeFor(std::uint64_t refresh, std::size_t features) {
   const std::size_t d = features + 1;
-  const std::size_t most = features == 0
-                               ? kMaxBatch
-                               : std::clamp<std::size_t>(kMaxContextualCommands / (d * (d + 1) / 2),
-                                                         1, kMaxContextualBatch);
+  const std::size_t most =
+      features == 0 ? kMaxBatch : std::min(kMaxContextualNumbers / (d * (d + 1) / 2), kMaxBatch);
   return refresh == 0 ? most : std::clamp<std::size_t>(refresh / 20, 1, most);
 }
 
@@ -317,17 +314,15 @@ void BanditTask::Learn(std::string_view id, const Feedback& feedback) {
 }
 
 void BanditTask::LearnContext(const Feedback& feedback) {
-  for (std::size_t i = 0; i < x_.size(); ++i) {
-    if (x_[i] == 0) continue;
-    if (feedback.click) {
-      batch_.HashAdd(linear_, fmt::format("b|{}|{}", i, feedback.item), x_[i]);
-      continue;
-    }
-    for (std::size_t j = i; j < x_.size(); ++j) {
-      if (x_[j] == 0) continue;
-      batch_.HashAdd(linear_, fmt::format("A|{}|{}|{}", i, j, feedback.item), x_[i] * x_[j]);
-    }
+  if (feedback.click) {
+    batch_.HashAddNumbers(linear_, ClickSumsField(feedback.item), x_);
+    return;
   }
+  products_.clear();
+  for (std::size_t j = 0; j < x_.size(); ++j) {
+    for (std::size_t i = 0; i <= j; ++i) products_.push_back(x_[i] * x_[j]);
+  }
+  batch_.HashAddNumbers(linear_, ImpressionSumsField(feedback.item), products_);
 }
 
 void BanditTask::Refresh(WallTime now, std::optional<Duration> patience, Context* context) {

@@ -114,6 +114,7 @@ class BanditTask final : public Task {
   std::string item_number_;
   std::string round_number_;
   std::vector<double> x_;
+  std::vector<double> products_;
   std::string field_;
 };
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "store/packed_numbers.h"
 #include "store/store_text.h"
 
 namespace rivulet {
@@ -46,6 +47,8 @@ class Trouble {
   std::size_t count_ = 0;
 };
 
+constexpr std::string_view kClickSums = "rx|";
+constexpr std::string_view kImpressionSums = "xx|";
 constexpr char kCount[] = "hold a whole number from 0 to 2^53";
 
 template <typename Number>
@@ -105,7 +108,13 @@ std::optional<std::size_t> TakeIndex(std::string_view* field, std::size_t featur
   return index && *index < features ? index : std::nullopt;
 }
 
-/// The place in BanditArm::sums that `field` names, and its item; nothing where it is none of ours.
+/// In BanditArm::sums, of a sum over impressions: rows before have d, d - 1, … numbers.
+std::size_t PlaceInRows(std::size_t i, std::size_t j, std::size_t features) {
+  return i * features - i * (i + 1) / 2 + j;
+}
+
+/// The place in BanditArm::sums that a field with one sum names, and its item; nothing where it is
+/// none of ours.
 std::optional<std::size_t> PlaceOf(std::string_view field, std::size_t features,
                                    std::string_view* id) {
   const bool of_a = field.starts_with("A|");
@@ -115,9 +124,21 @@ std::optional<std::size_t> PlaceOf(std::string_view field, std::size_t features,
   const auto j = of_a && i ? TakeIndex(&field, features) : i;
   if (!j || *j < *i) return std::nullopt;
   *id = field;
-  if (!of_a) return features * (features + 1) / 2 + *i;
-  // Rows before have d, d - 1, … numbers.
-  return *i * features - *i * (*i + 1) / 2 + *j;
+  return of_a ? PlaceInRows(*i, *j, features) : features * (features + 1) / 2 + *i;
+}
+
+/// False where `packed` are no numbers. Those beyond d features are left out.
+bool AddPacked(std::string_view packed, bool clicks, std::size_t features,
+               std::vector<double>* sums) {
+  const auto numbers = UnpackNumbers(packed);
+  if (!numbers) return false;
+  const std::size_t of_clicks = features * (features + 1) / 2;
+  for (std::size_t j = 0, next = 0; j < features; ++j) {
+    for (std::size_t i = clicks ? j : 0; i <= j && next < numbers->size(); ++i) {
+      (*sums)[clicks ? of_clicks + i : PlaceInRows(i, j, features)] += (*numbers)[next++];
+    }
+  }
+  return true;
 }
 
 void ReadSums(std::span<const StoreItem> items, std::size_t features, BanditArms* bandit) {
@@ -127,18 +148,26 @@ void ReadSums(std::span<const StoreItem> items, std::size_t features, BanditArms
   {
     Trouble trouble(&told);
     for (const StoreItem& item : items) {
-      std::string_view id;
-      const auto place = PlaceOf(item.name, features, &id);
+      std::string_view id = item.name;
+      const bool of_clicks = id.starts_with(kClickSums);
+      const bool packed = of_clicks || id.starts_with(kImpressionSums);
+      if (packed) id.remove_prefix(kClickSums.size());
+      const auto place = packed ? 0 : PlaceOf(item.name, features, &id);
       if (!place) continue;
       const auto arm =
           std::lower_bound(arms.begin(), arms.end(), id,
                            [](const BanditArm& a, std::string_view b) { return a.id < b; });
       if (arm == arms.end() || arm->id != id || arm->sums.empty()) continue;
-      const auto number = Read<double>(item.text);
+      const auto number = packed ? std::nullopt : Read<double>(item.text);
       if (number && std::isfinite(*number)) {
-        arm->sums[*place] = *number;
-      } else {
-        trouble.Add(item, "hold a number");
+        arm->sums[*place] += *number;
+      } else if (!packed || !AddPacked(item.text, of_clicks, features, &arm->sums)) {
+        if (packed) {
+          trouble.Add({item.name, fmt::format("{} bytes", item.text.size()), 0},
+                      "hold finite numbers of 8 bytes each");
+        } else {
+          trouble.Add(item, "hold a number");
+        }
         arm->sums.clear();
       }
     }
@@ -152,6 +181,10 @@ void ReadSums(std::span<const StoreItem> items, std::size_t features, BanditArms
 
 std::string ClickField(std::string_view id) { return std::string("c|").append(id); }
 std::string ImpressionField(std::string_view id) { return std::string("i|").append(id); }
+std::string ClickSumsField(std::string_view id) { return std::string(kClickSums).append(id); }
+std::string ImpressionSumsField(std::string_view id) {
+  return std::string(kImpressionSums).append(id);
+}
 
 void AskBandit(StoreBatch* batch, const BanditKeys& keys, std::size_t features) {
   batch->HashAll(keys.items);

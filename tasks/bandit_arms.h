@@ -12,8 +12,12 @@
 //                       were of items of the set: the others came late
 //   items:history       a hash: field N is what the refresh that began round N did, as JSON; the
 //                       last kKeptRounds
-//   items:linear        of contextual bandits, a hash: `A|i|j|ID` (i <= j) the sum of x_i x_j over
-//                       impressions, `b|i|ID` the sum of x_i over clicks; x_0 is 1
+//   items:linear        of contextual bandits, a hash of numbers packed (store/packed_numbers.h):
+//                       `xx|ID` the sums of x_i x_j (i <= j) over impressions, in the order 00, 01,
+//                       11, 02, 12, 22, …, so that a feature more stands at the end; `rx|ID` those
+//                       of x_i over clicks; x_0 is 1. Until the next refresh there may be what
+//                       versions before wrote, a text a sum at `A|i|j|ID` and `b|i|ID`: it counts,
+//                       too
 //
 // `items` and `experiments` may have other names: BanditKeys.
 #pragma once
@@ -96,6 +100,9 @@ Status CheckBanditKeys(const BanditKeys& keys);
 /// The fields of the hash: "c|ID", "i|ID".
 std::string ClickField(std::string_view id);
 std::string ImpressionField(std::string_view id);
+/// Those of items:linear: "rx|ID", "xx|ID".
+std::string ClickSumsField(std::string_view id);
+std::string ImpressionSumsField(std::string_view id);
 
 /// Appends the commands that read all of a bandit, the set by one HashAll, first, so that it is
 /// never of two rounds. `features`: d of BanditArm::sums; 0: none.

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "store/packed_numbers.h"
 #include "tests/unit/store/conformance.h"
 #include "tests/unit/store/conformance_support.h"
 
@@ -52,6 +53,15 @@ class ModelStore {
     std::map<std::string, double> scores;
   };
 
+  static std::string AddNumbers(std::string& sums, std::string_view packed) {
+    auto numbers = UnpackNumbers(sums);
+    if (!numbers) return "F";
+    const auto more = UnpackNumbers(packed).value();
+    if (numbers->size() < more.size()) numbers->resize(more.size());
+    for (std::size_t i = 0; i < more.size(); ++i) (*numbers)[i] += more[i];
+    sums = PackNumbers(*numbers);
+    return "d";
+  }
   static std::string Whole(std::int64_t number) { return "w" + std::to_string(number); }
   static std::string Number(double number) {
     char text[32];
@@ -137,6 +147,8 @@ class ModelStore {
         fields[field] = std::to_string(*sum);
         return Whole(*sum);
       }
+      case StoreOp::kHashAddNumbers:
+        return AddNumbers(fields[field], c.value);
       case StoreOp::kHashAll: {
         std::string all = "i";
         for (const auto& [name, text] : fields) all += name + "=" + text + ";";
@@ -308,7 +320,7 @@ class RandomCommands {
       case 19:
         return b.SortedSize(Key('s'));
       case 20:
-        return b.Get(Key('t'));
+        return b.HashAddNumbers(Key('h'), Name(), std::vector<double>(1 + Below(3), Number()));
       case 21:
       case 22:
         return b.Once("scope", Name() + std::to_string(Below(40)));

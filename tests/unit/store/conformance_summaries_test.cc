@@ -1,7 +1,10 @@
 // The conformance suite: sorted sets, and summaries of streams.
 #include <random>
+#include <string_view>
+#include <vector>
 
 #include "algorithms/moments.h"
+#include "store/packed_numbers.h"
 #include "tests/unit/store/conformance.h"
 #include "tests/unit/store/conformance_support.h"
 
@@ -268,10 +271,65 @@ void TestMomentsAmongOthers(Store& store) {
   CHECK(FieldsAt(store, "b")["n"] == "1");
 }
 
+void TestNumbers(Store& store) {
+  using Numbers = std::vector<double>;
+  const auto add = [](StoreBatch& batch, std::string_view field, const Numbers& numbers) {
+    batch.HashAddNumbers("v", field, numbers);
+  };
+  const auto held = [&](std::string_view field) {
+    return UnpackNumbers(Ask(store, [&](auto& b) { b.HashGet("v", field); }).text)
+        .value_or(Numbers{-99});
+  };
+  CHECK(Ask(store, [&](auto& b) { add(b, "a", {1, -2.5, 0.1}); }).kind == Kind::kDone);
+  CHECK(Ask(store, [&](auto& b) { add(b, "a", {1e-300}); }).kind == Kind::kDone);
+  CHECK(Ask(store, [&](auto& b) { add(b, "none", {}); }).kind == Kind::kDone);
+  CHECK(Ask(store, [](auto& b) { b.HashSize("v"); }).whole == 1);
+  // Every bit of a sum is kept; a field grows to the longest.
+  StoreBatch batch(Mode::kAtomic);
+  batch.Once("numbers", "q-1");
+  add(batch, "a", {0.5, 0.25, 0.2, 7});
+  batch.Once("numbers", "q-1");
+  add(batch, "a", {100});
+  batch.Once("numbers", "q-2");
+  add(batch, "b", {3});
+  add(batch, "a", {0, 0, 0, 0, -1});
+  batch.HashGet("v", "b");  // no other command may notice that sums are written once a batch
+  add(batch, "b", {4});
+  batch.HashDelete("v", "b");
+  add(batch, "b", {5, 6});
+  const auto replies = RunAll(store, batch);
+  CHECK(replies[3].kind == Kind::kSkipped);
+  CHECK(UnpackNumbers(replies[7].text) == Numbers{3});
+  CHECK(held("a") == Numbers{1.5, -2.25, 0.1 + 0.2, 7, -1});
+  CHECK(held("b") == Numbers{5, 6});
+  Numbers longest(StoreBatch::kMaxNumbers, 2);
+  for (int twice = 0; twice < 2; ++twice) {
+    CHECK(Ask(store, [&](auto& b) { add(b, "long", longest); }).kind == Kind::kDone);
+  }
+  CHECK(held("long") == Numbers(longest.size(), 4));
+  // None are done where one is refused.
+  longest.push_back(2);
+  CheckRefused(store, "'long'", [&](auto& b) { add(b, "long", longest); });
+  CheckRefused(store, "'a'", [&](auto& b) { add(b, "a", {std::nan("")}); });
+  CHECK(store.HashSet("v", "word", "12345").ok());
+  CheckRefused(store, "'word'", [&](auto& b) { add(b, "word", {1}); });
+  CHECK(Ask(store, [&](auto& b) { add(b, "huge", {1.5e308}); }).kind == Kind::kDone);
+  CheckRefused(store, "finite", [&](auto& b) { add(b, "huge", {1.5e308}); });
+  CheckRefused(store, "'a'", [&](auto& b) {
+    b.HashSet("v", "c", "x");
+    b.HashAdd("v", "a", 1);
+  });
+  CHECK(held("huge") == Numbers{1.5e308});
+  CHECK(store.Set("text", "x").ok());
+  CheckRefused(store, "text", [](auto& b) { b.HashAddNumbers("text", "f", Numbers{1}); });
+  CHECK(store.Delete("text").ok());
+}
+
 }  // namespace
 
 void TestStoreSummaries(Store& store) {
   TestDistinct(store);
+  TestNumbers(store);
   TestMomentsAmongOthers(store);
   std::mt19937 random(3);
   std::normal_distribution<double> normal(1000, 3);

@@ -33,6 +33,17 @@ std::unique_ptr<RedisStore> Open(const RedisAddress& address,
   return std::move(*store);
 }
 
+/// What so much time does to every key, at once: its server's clock cannot be moved, and no test
+/// waits.
+void Pass(Duration time) {
+  constexpr char kScript[] = R"(for _, key in ipairs(redis.call('KEYS', '*')) do
+      local left = redis.call('PTTL', key)
+      if left >= 0 then redis.call('PEXPIRE', key, left - ARGV[1]) end
+    end)";
+  const auto ms = std::chrono::duration_cast<milliseconds>(time).count();
+  REQUIRE(Server().Ask({"EVAL", kScript, "0", std::to_string(ms)}).substr(0, 1) == "$");
+}
+
 }  // namespace
 
 TEST_CASE("redis store: it answers as every store does") {
@@ -42,7 +53,5 @@ TEST_CASE("redis store: it answers as every store does") {
         Server().Ask({"FLUSHALL"});
         return std::unique_ptr<Store>(Open(Server().address()));
       },
-      {.pass = [](Duration time) { std::this_thread::sleep_for(time); },
-       .tick = milliseconds(20),
-       .random_batches = 500});
+      {.pass = Pass, .tick = std::chrono::hours(1), .random_batches = 500});
 }

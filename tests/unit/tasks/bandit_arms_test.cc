@@ -108,6 +108,27 @@ TEST_CASE("bandit arms: all of a bandit is read, under names of one's own") {
   CHECK(Read(store, 0, keys)->arms[0].sums.empty());
 }
 
+TEST_CASE(
+    "bandit arms: packed sums are read with those of a field each, of as many features as asked") {
+  MemoryStore store;
+  StoreBatch batch;
+  batch.HashSet("items", "i|a|1", "5");
+  // Three features: 00, 01, 11, 02, 12, 22.
+  batch.HashAddNumbers("items:linear", "xx|a|1", std::vector<double>{4, 1, 2, 0.5, -3, 8});
+  batch.HashAddNumbers("items:linear", "rx|a|1", std::vector<double>{1, 0, -2});
+  batch.HashAdd("items:linear", "A|1|1|a|1", 10);
+  batch.HashAdd("items:linear", "b|0|a|1", 0.25);
+  batch.HashAddNumbers("items:linear", "xx|gone", std::vector<double>{7});
+  REQUIRE(store.Run(batch).ok());
+  const auto sums = [&](std::size_t features) { return Read(store, features)->arms.at(0).sums; };
+  CHECK(sums(3) == std::vector<double>{4, 1, 0.5, 12, -3, 8, 1.25, 0, -2});
+  CHECK(sums(2) == std::vector<double>{4, 1, 12, 1.25, 0});
+  CHECK(sums(4) == std::vector<double>{4, 1, 0.5, 0, 12, -3, 0, 8, 0, 0, 1.25, 0, -2, 0});
+  CHECK(store.HashSet("items:linear", "rx|a|1", "13 bytes here").ok());
+  CHECK(Read(store, 3)->arms.empty());
+  CHECK(Read(store, 3)->trouble.find("rx|a|1' must hold finite numbers") != std::string::npos);
+}
+
 TEST_CASE("bandit arms: what cannot be read is an error that names it") {
   MemoryStore store;
   CHECK(store.HashSet("items:bandit", "round", "x").ok());

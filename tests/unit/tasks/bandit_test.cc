@@ -163,7 +163,7 @@ TEST_CASE("bandit: fields and event names are one's own; items may be whole numb
 TEST_CASE("bandit: the sums of a contextual bandit are plain sums") {
   MemoryStore store;
   const auto task = MakeBandit("bandit:items=a+b,refresh=0,features=age+hour,context=who", &store);
-  CHECK(task->batch_size() == 100);
+  CHECK(task->batch_size() == 500);
   Random random(7);
   // By item: A's upper half by rows, then b.
   std::map<std::string, std::vector<double>> plain = {{"a", std::vector<double>(9)},
@@ -193,7 +193,7 @@ TEST_CASE("bandit: the sums of a contextual bandit are plain sums") {
   RunDone(*task, FakeMessage().With("type", "click").With("item", "a").With("who.age", "old"));
   CHECK(FakeSummary(*task).counts["malformed"] == 2);
   CHECK(BanditIn(store, 3).arms[0].sums == plain["a"]);
-  CHECK(store.HashAll("items:linear")->size() == 18);
+  CHECK(store.HashAll("items:linear")->size() == 4);
 }
 
 TEST_CASE("bandit: batches are so small that a refresh comes near its number") {
@@ -205,9 +205,9 @@ TEST_CASE("bandit: batches are so small that a refresh comes near its number") {
   CHECK(size(",refresh=10") == 1);
   CHECK(size(",refresh=100000") == 500);
   CHECK(size(",refresh=0") == 500);
-  CHECK(size(",refresh=0,features=x") == 100);
-  // At most 1,500 commands: 16 numbers make 136 products.
-  CHECK(size(",refresh=0,features=a+b+c+d+e+f+g+h+i+j+k+l+m+n+o") == 11);
+  CHECK(size(",refresh=0,features=x") == 500);
+  // At most 32,768 products: 16 numbers make 136.
+  CHECK(size(",refresh=0,features=a+b+c+d+e+f+g+h+i+j+k+l+m+n+o") == 240);
 }
 
 TEST_CASE("bandit: wrong arguments are refused, and told what would be right") {
