@@ -8,10 +8,9 @@
 #include <string>
 #include <utility>
 
-#include "bandit/arms_json.h"
+#include "bandit/arms_views.h"
 #include "bandit/item_answers.h"
 #include "bandit/item_request.h"
-#include "bandit/posterior_svg.h"
 #include "base/units.h"
 #include "http/page.h"
 #include "http/reply.h"
@@ -21,15 +20,9 @@ namespace rivulet {
 
 namespace {
 
-constexpr std::string_view kSvg = "image/svg+xml; charset=utf-8";
 // Ids are data of others: nothing but what we say they are.
 constexpr std::string_view kNoSniff = "nosniff";
 constexpr std::string_view kNoStore = "no-store";
-constexpr std::pair<std::string_view, std::string_view> kViewFields[] = {
-    {"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox"},
-    {"Cache-Control", kNoStore},
-    {"X-Content-Type-Options", kNoSniff},
-};
 
 std::uint64_t SeedOf(const BanditApiOptions& options) {
   if (options.has_seed) return options.seed;
@@ -64,10 +57,6 @@ struct BanditApi::Impl {
     ItemRequest request;
     MonoTime asked_at{};
   };
-  struct View {
-    std::string_view content_type;
-    std::string body;
-  };
 
   Impl(Daemon& the_daemon, ArmsSource& the_source, const BanditApiOptions& options)
       : daemon(the_daemon),
@@ -75,7 +64,8 @@ struct BanditApi::Impl {
         reads_each_request(options.reads_each_request),
         reader(options.max_items, ContextNames(options)),
         answers(the_source, options, SeedOf(options)),
-        page(ArmsPageHtml("bandit")) {}
+        page(ArmsPageHtml("bandit")),
+        views(daemon.loop(), [this](const ArmsLook& look) { return Report(look); }) {}
 
   void Item(const Request& request, Reply& reply);
   void ReadThenAnswer(const ItemRequest& ask, Reply& reply);
@@ -83,7 +73,7 @@ struct BanditApi::Impl {
   void Count(const ItemRequest& ask, const ItemAnswer& answer);
 
   void Arms(const Request& request, Reply& reply);
-  View Show(bool as_picture, std::size_t most_arms, MonoTime since);
+  ArmsReport Report(const ArmsLook& look);
 
   Daemon& daemon;
   ArmsSource& source;
@@ -91,6 +81,7 @@ struct BanditApi::Impl {
   ItemRequestReader reader;
   ItemAnswers answers;
   const std::string page;
+  ArmsViews views;
   BanditApiStats stats;
 
   ItemRequest asked;  // of the request that is served, kept for its memory
@@ -144,24 +135,20 @@ void BanditApi::Impl::AnswerWaiting(std::uint64_t number) {
   served.reply.Send(answer.status, answer.content_type, answer.body, fields);
 }
 
-// The picture or the numbers of what is known now.
-BanditApi::Impl::View BanditApi::Impl::Show(bool as_picture, std::size_t most_arms,
-                                            MonoTime since) {
-  if (as_picture) return {kSvg, PosteriorSvg(answers.picker())};
+ArmsReport BanditApi::Impl::Report(const ArmsLook& look) {
   const KnownArms& known = source.known();
   const MonoTime now = daemon.clock().Now();
-  const auto age = known.arms == nullptr ? std::nullopt : std::optional(now - known.asked_at);
-  return {kApplicationJson, ArmsJson({.picker = answers.picker(),
-                                      .policy = answers.policy(),
-                                      .prior = answers.prior(),
-                                      .state = answers.State(now, since),
-                                      .status = known.status,
-                                      .age = age,
-                                      .picks = stats.picks,
-                                      .fallbacks = stats.fallback,
-                                      .health = daemon.health(),
-                                      .start_time = daemon.start_time(),
-                                      .most_arms = most_arms})};
+  return {.picker = answers.picker(),
+          .policy = answers.policy(),
+          .prior = answers.prior(),
+          .state = answers.State(now, look.since),
+          .status = known.status,
+          .age = known.arms == nullptr ? std::nullopt : std::optional(now - known.asked_at),
+          .picks = stats.picks,
+          .fallbacks = stats.fallback,
+          .health = daemon.health(),
+          .start_time = daemon.start_time(),
+          .most_arms = look.most_arms};
 }
 
 void BanditApi::Impl::Arms(const Request& request, Reply& reply) {
@@ -179,23 +166,10 @@ void BanditApi::Impl::Arms(const Request& request, Reply& reply) {
                                           ShownValue(*n), kMostShownArms));
     }
   }
-  const bool as_picture = format == "svg";
-  const MonoTime since = daemon.clock().Now();
-  if (!reads_each_request) {
-    const View view = Show(as_picture, most, since);
-    for (const auto& [name, value] : kViewFields) reply.AddHeader(name, value);
-    return reply.Body(200, view.content_type, view.body);
-  }
+  const ArmsLook look{format == "svg", most, daemon.clock().Now()};
+  if (!reads_each_request) return views.Answer(reply.Defer(), look);
   auto pending = std::make_shared<PendingReply>(reply.Defer());
-  source.ReadNow([this, pending, as_picture, most, since] {
-    if (!pending->alive()) return;
-    const View view = Show(as_picture, most, since);
-    std::string lines;
-    for (const auto& [name, value] : kViewFields) {
-      lines.append(name).append(": ").append(value).append("\r\n");
-    }
-    pending->Send(200, view.content_type, view.body, lines);
-  });
+  source.ReadNow([this, pending, look] { views.Answer(std::move(*pending), look); });
 }
 
 BanditApi::BanditApi(Daemon& daemon, ArmsSource& source, const BanditApiOptions& options)

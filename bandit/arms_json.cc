@@ -4,16 +4,14 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
-#include "algorithms/bandit/beta_quantile.h"
 #include "base/json.h"
 #include "store/store_text.h"
 
 namespace rivulet {
 
 namespace {
-
-constexpr double kMass = 0.95;
 
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -55,39 +53,6 @@ class Members {
   bool first_ = true;
 };
 
-void AppendArm(std::string* out, const Picker& picker, std::size_t index) {
-  const BanditArm& arm = picker.arm(index);
-  const BetaPosterior& posterior = picker.posterior(index);
-  Members members(out);
-  members.Text("item", arm.id);
-  members.Count("clicks", arm.clicks);
-  members.Count("impressions", arm.impressions);
-  members.Maybe("rate", SeenRate(arm));
-  members.Number("alpha", posterior.alpha);
-  members.Number("beta", posterior.beta);
-  members.Number("mean", posterior.mean());
-  const BetaInterval likely = EqualTails(posterior.alpha, posterior.beta, kMass);
-  members.Number("low", likely.low);
-  members.Number("high", likely.high);
-  members.Count("picked", picker.picked(index));
-  members.End();
-}
-
-// What is no JSON object is shown as the text it is.
-void AppendHistory(std::string* out, const std::vector<BanditRound>& history) {
-  JsonDocument document;
-  out->push_back('[');
-  for (const BanditRound& round : history) {
-    if (out->back() != '[') out->push_back(',');
-    if (document.Parse(round.json, {.require_object = true}).ok()) {
-      AppendJson(out, document.root());
-    } else {
-      AppendJsonString(out, round.json);
-    }
-  }
-  out->push_back(']');
-}
-
 // What is wrong now first.
 std::string StatusText(const ArmsReport& report, const BanditArms& arms) {
   if (!report.status.ok()) return report.status.message();
@@ -122,36 +87,92 @@ std::vector<std::size_t> BestArms(const Picker& picker, std::size_t most) {
   return best;
 }
 
-std::string ArmsJson(const ArmsReport& report) {
-  static const BanditArms kNone;
-  const BanditArms& arms = report.picker.arms() == nullptr ? kNone : *report.picker.arms();
-  std::string out;
-  Members members(&out);
+void ShownHistory::AppendTo(std::string* out, const std::vector<BanditRound>& history) {
+  std::vector<Shown> before = std::exchange(shown_, {});
+  JsonDocument document;
+  out->push_back('[');
+  for (const BanditRound& round : history) {
+    const auto known = std::find_if(before.begin(), before.end(), [&](const Shown& one) {
+      return one.round.round == round.round && one.round.json == round.json;
+    });
+    Shown shown = known != before.end() ? std::move(*known) : Shown{round, {}};
+    if (!shown.text.empty()) {
+      // As it was.
+    } else if (document.Parse(round.json, {.require_object = true}).ok()) {
+      AppendJson(&shown.text, document.root());
+    } else {
+      AppendJsonString(&shown.text, round.json);
+    }
+    if (!shown_.empty()) out->push_back(',');
+    out->append(shown.text);
+    shown_.push_back(std::move(shown));
+  }
+  out->push_back(']');
+}
+
+ArmsJson::ArmsJson(const ArmsReport& report, LikelyRates* likely, ShownHistory* history)
+    : arms_(report.picker.arms()),
+      prior_(report.picker.rules().prior),
+      likely_(likely),
+      history_(history) {
+  if (arms_ == nullptr) arms_ = std::make_shared<const BanditArms>();
+  for (const std::size_t arm : BestArms(report.picker, report.most_arms)) {
+    rows_.push_back({arm, report.picker.picked(arm)});
+  }
+  Members members(&text_);
   members.Text("policy", report.policy);
   members.Text("prior", report.prior);
   members.Text("state", ArmsStateName(report.state));
-  members.Text("status", StatusText(report, arms));
+  members.Text("status", StatusText(report, *arms_));
   members.Maybe("age", report.age ? std::optional(Seconds(*report.age)) : std::nullopt);
-  members.Count("round", arms.round);
-  members.Count("experiments", arms.experiments);
-  members.Count("impressions", arms.impressions);
-  members.Count("clicks", arms.clicks);
-  members.Count("late", arms.late());
-  members.Count("arms_total", std::uint64_t{arms.arms.size()});
+  members.Count("round", arms_->round);
+  members.Count("experiments", arms_->experiments);
+  members.Count("impressions", arms_->impressions);
+  members.Count("clicks", arms_->clicks);
+  members.Count("late", arms_->late());
+  members.Count("arms_total", std::uint64_t{arms_->arms.size()});
   members.Count("picks", report.picks);
   members.Count("fallbacks", report.fallbacks);
   members.Text("health", report.health.ok() ? "ok" : report.health.message());
   members.Number("start_time", Seconds(report.start_time.time_since_epoch()));
-  std::string* const list = members.Name("arms");
-  list->push_back('[');
-  for (const std::size_t index : BestArms(report.picker, report.most_arms)) {
-    if (list->back() != '[') list->push_back(',');
-    AppendArm(list, report.picker, index);
+  members.Name("arms")->push_back('[');
+}
+
+BetaPosterior ArmsJson::PosteriorOfRow(const Row& row) const {
+  const BanditArm& arm = arms_->arms[row.arm];
+  return PosteriorOf(arm.clicks, arm.impressions, prior_);
+}
+
+bool ArmsJson::Continue(std::size_t cost) {
+  for (; written_ < rows_.size(); ++written_) {
+    const BetaPosterior posterior = PosteriorOfRow(rows_[written_]);
+    const std::size_t costs = likely_->Find(posterior) != nullptr ? 1 : kUnknown;
+    if (costs > cost) return false;
+    cost -= costs;
+    if (written_ > 0) text_.push_back(',');
+    AppendArm(rows_[written_], posterior);
   }
-  list->push_back(']');
-  AppendHistory(members.Name("history"), arms.history);
+  text_.append("],\"history\":");
+  history_->AppendTo(&text_, arms_->history);
+  text_.append("}\n");
+  return true;
+}
+
+void ArmsJson::AppendArm(const Row& row, const BetaPosterior& posterior) {
+  const BanditArm& arm = arms_->arms[row.arm];
+  const BetaInterval likely = likely_->Of(posterior);
+  Members members(&text_);
+  members.Text("item", arm.id);
+  members.Count("clicks", arm.clicks);
+  members.Count("impressions", arm.impressions);
+  members.Maybe("rate", SeenRate(arm));
+  members.Number("alpha", posterior.alpha);
+  members.Number("beta", posterior.beta);
+  members.Number("mean", posterior.mean());
+  members.Number("low", likely.low);
+  members.Number("high", likely.high);
+  members.Count("picked", row.picked);
   members.End();
-  return out += '\n';
 }
 
 }  // namespace rivulet

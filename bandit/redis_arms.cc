@@ -11,6 +11,9 @@
 namespace rivulet {
 namespace {
 
+// Fields of a hash that are understood within some 40 us.
+constexpr std::size_t kQuickFields = 200;
+
 RedisClientOptions ClientOptions(const Clock& clock, BackoffConfig reconnect) {
   RedisClientOptions options;
   options.clock = &clock;
@@ -32,7 +35,8 @@ bool Same(const std::vector<RedisReply>& a, const std::vector<RedisReply>& b) {
 RedisArms::RedisArms(EventLoop& loop, const Clock& clock, RedisAddress address,
                      ArmsReaderConfig config, BackoffConfig reconnect)
     : ArmsReader(loop, clock, std::move(config)),
-      client_(loop, std::move(address), ClientOptions(clock, reconnect)) {
+      client_(loop, std::move(address), ClientOptions(clock, reconnect)),
+      helper_(loop, clock) {
   for (std::size_t i = 0; i < kArmsAmounts; ++i) {
     const StoreBatch batch = QuestionOf(static_cast<ArmsAmount>(i)).Batch();
     requests_[i] = RedisBatch(batch).Request();
@@ -57,36 +61,74 @@ void RedisArms::Ask(Number reading, ArmsAmount amount) {
   client_.Flush();
 }
 
+struct RedisArms::Understanding {
+  const ArmsQuestion& question;
+  const RedisAddress& address;
+  Memory* memory;
+  RedisOutcome outcome;
+  Result<SharedArms> arms = Status(StatusCode::kUnavailable, "not understood");
+  bool strange = false;
+};
+
 void RedisArms::OnOutcome(Number reading, ArmsAmount amount, RedisOutcome outcome) {
-  if (!outcome.status.ok()) return Took(reading, std::move(outcome.status), {});
-  if (amount == ArmsAmount::kCounters && last_arms_ == known().arms &&
-      Same(outcome.replies, last_replies_)) {
-    return Took(reading, known().arms, {});
+  const bool many =
+      !outcome.replies.empty() && outcome.replies.front().elements.size() > kQuickFields;
+  const auto work = std::make_shared<Understanding>(Understanding{.question = QuestionOf(amount),
+                                                                  .address = client_.address(),
+                                                                  .memory = &memory_,
+                                                                  .outcome = std::move(outcome)});
+  if (!many && with_helper_ == 0) {
+    const MonoTime began = Now();
+    work->arms = Understand(work.get());
+    return OnUnderstood(reading, *work, Now() - began);
   }
-  const MonoTime began = Now();
-  const auto arms = Understand(amount, std::move(outcome));
-  // The client made replies of bytes before, which takes as long again.
-  Took(reading, arms, 2 * (Now() - began));
+  ++with_helper_;
+  helper_.Do(
+      [work]() -> Status {
+        work->arms = Understand(work.get());
+        return {};
+      },
+      [this, reading, work](const Status&, Duration took) {
+        --with_helper_;
+        OnUnderstood(reading, *work, took);
+      });
 }
 
-Result<SharedArms> RedisArms::Understand(ArmsAmount amount, RedisOutcome outcome) {
-  const ArmsQuestion& question = QuestionOf(amount);
-  if (amount == ArmsAmount::kCounters) last_replies_ = outcome.replies;
-  const StoreBatch batch = question.Batch();
+Result<SharedArms> RedisArms::Understand(Understanding* work) {
+  if (!work->outcome.status.ok()) return work->outcome.status;
+  Memory& memory = *work->memory;
+  const bool counters = work->question.amount == ArmsAmount::kCounters;
+  std::vector<RedisReply> replies = std::exchange(work->outcome.replies, {});
+  if (counters && memory.of_replies == memory.known && Same(replies, memory.replies)) {
+    return memory.known;
+  }
+  if (counters) {
+    memory.replies = replies;
+    memory.of_replies = nullptr;
+  }
+  const StoreBatch batch = work->question.Batch();
   RedisBatch redis(batch);
-  redis.Take(std::move(outcome.replies));
-  if (redis.strange()) {
-    distrusted_ = true;
+  redis.Take(std::move(replies));
+  work->strange = redis.strange();
+  if (work->strange) {
     return Status(StatusCode::kUnavailable,
-                  client_.address().Shown() + ": sent an answer that is none");
+                  work->address.Shown() + ": sent an answer that is none");
   }
   if (!redis.done()) {
     return Status(StatusCode::kUnavailable,
-                  fmt::format("{}: {}", client_.address().Shown(), redis.passing()));
+                  fmt::format("{}: {}", work->address.Shown(), redis.passing()));
   }
-  auto arms = question.Understand(redis.Replies(), known().arms);
-  if (amount == ArmsAmount::kCounters) last_arms_ = arms.ok() ? *arms : nullptr;
+  auto arms = work->question.Understand(redis.Replies(), memory.known);
+  if (!arms.ok() || *arms == nullptr) return arms;
+  memory.known = *arms;
+  if (counters) memory.of_replies = *arms;
   return arms;
+}
+
+void RedisArms::OnUnderstood(Number reading, const Understanding& work, Duration took) {
+  distrusted_ = distrusted_ || work.strange;
+  // The client made replies of bytes before, which takes as long again.
+  Took(reading, work.arms, 2 * took);
 }
 
 }  // namespace rivulet

@@ -20,6 +20,12 @@ namespace rivulet {
 namespace {
 
 constexpr Duration kTooLong = std::chrono::minutes(1);
+constexpr char kHung[] =
+    "a task hangs, and nothing is learned: the last known arms are answered until this process is "
+    "started again, which it must be";
+constexpr char kEnded[] =
+    "learning has ended, for a reason that the log tells: the last known arms are answered until "
+    "this process is started again, which it must be";
 // Behind the reader's own deadline, which settles what it can.
 constexpr Duration kBehindDeadline = std::chrono::milliseconds(200);
 
@@ -67,12 +73,13 @@ Status BanditService::Impl::OpenReader() {
 
 void BanditService::Impl::OnReaderEnd() {
   if (closing) return daemon.loop().Stop();
-  if (!stopping) LogError("learning has ended; the last known arms serve on");
+  if (!stopping) LogError("{}", kEnded);
 }
 
 void BanditService::Impl::OnHang() {
   hung = true;
-  if (closing) daemon.loop().Stop();
+  if (closing) return daemon.loop().Stop();
+  LogError("{}", kHung);
 }
 
 // Beside the last answers: both have the same time.
@@ -158,9 +165,9 @@ Status BanditService::Close() {
 Status BanditService::health() const {
   const Impl& service = *impl_;
   if (service.reader == nullptr || service.stopping) return {};
-  if (service.hung) return {StatusCode::kUnavailable, "a task hangs, and nothing is learned"};
+  if (service.hung) return {StatusCode::kUnavailable, kHung};
   if (service.reader->ended()) {
-    return {StatusCode::kUnavailable, "learning has ended, for a reason that the log tells"};
+    return {StatusCode::kUnavailable, kEnded};
   }
   const RunnerStats stats = service.reader->runner().Stats();
   if (!stats.checkpoint_status.ok()) {

@@ -222,7 +222,7 @@ void DiskSpool::OnCommitted(std::uint64_t commit) {
 
 void DiskSpool::OnFailed(const Status& why) {
   if (why.code() == StatusCode::kExhausted) {
-    LogWarning("spool {}: the source waits: {}", config_.path, why.message());
+    LogWarning("spool {}: {}: {}", config_.path, config_.meanwhile, why.message());
   } else {
     LogError("spool {}: {}", config_.path, why.message());
     broken_ = true;

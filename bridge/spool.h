@@ -56,6 +56,8 @@ struct SpoolConfig {
   /// that some reader of the last run was not done with. Those that it knows and that are not here
   /// any more are forgotten, with a log line.
   std::vector<std::string> readers;
+  /// What the log says of a full disk: what happens until there is room again.
+  std::string meanwhile = "the source waits";
 };
 
 class Spool : public Backlog {

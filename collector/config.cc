@@ -127,6 +127,7 @@ Result<OutletConfig> MakeOutletConfig(const CollectorOptions& values, bool batch
     auto spool = MakeSpoolConfig(values.spool, values.delivery);
     if (!spool.ok()) return spool.status();
     config.spool = std::move(spool).value();
+    config.spool->meanwhile = "events are refused with 503 until there is room";
   }
   return config;
 }

@@ -116,6 +116,12 @@ class MappingConditionParser {
       MappingCondition::Wanted wanted;
       wanted.text = token.text;
       if (token.is(Kind::kWord)) {
+        if (IsNumberOutOfRange(token.text)) {
+          return InvalidArgument(fmt::format(
+              "the number {} must be one that a 64-bit float holds: 0, or from 4.9e-324 to "
+              "1.7e308, or less than 0 by as much; as a text it stands in quotes",
+              token.shown()));
+        }
         const MappingValue number =
             ConvertValue(NumberOf(token.text), MappingKind::kNumber, nullptr, nullptr);
         if (number.kind == MappingValue::Kind::kInteger) {

@@ -192,4 +192,11 @@ MappingValue NumberOf(std::string_view text) {
   return Number(number);
 }
 
+bool IsNumberOutOfRange(std::string_view text) {
+  const char* const end = text.data() + text.size();
+  double number = 0;
+  const auto read = std::from_chars(text.data(), end, number);
+  return read.ec == std::errc::result_out_of_range && read.ptr == end;
+}
+
 }  // namespace rivulet

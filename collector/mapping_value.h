@@ -55,5 +55,7 @@ bool AppendValue(std::string* out, const MappingValue& value, std::size_t max_te
 
 /// `text`, whole as a number. Nothing for inf, nan and what is beyond a double.
 MappingValue NumberOf(std::string_view text);
+/// A number as NumberOf() reads them, but too large or too near to 0 for a double.
+bool IsNumberOutOfRange(std::string_view text);
 
 }  // namespace rivulet

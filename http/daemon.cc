@@ -47,9 +47,11 @@ void AddDaemonOptions(Options* options, DaemonOptions* daemon) {
               "web origin whose pages may read answers (https://host, or *)")
       .Metavar("ORIGIN");
   options->Bytes("max-body-size", &daemon->max_body_bytes, "largest request body").Metavar("SIZE");
+  const bool has_limit = daemon->max_connections > 0;  // of its own
   options->Uint("max-connections", &daemon->max_connections, "most connections at a time")
       .Metavar("N")
-      .DefaultText("what the descriptor limit leaves");
+      .DefaultText(has_limit ? std::to_string(daemon->max_connections)
+                             : "what the descriptor limit leaves");
   options->Time("idle-timeout", &daemon->idle_timeout, "time an idle connection is kept")
       .Metavar("TIME");
   options->Time("header-timeout", &daemon->header_timeout, "time a request head may take")

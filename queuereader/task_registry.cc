@@ -59,6 +59,21 @@ std::string DefaultName(const Spec& spec, std::string_view text) {
   return fmt::format("{}{}", name, text.substr(spec.name.size()));
 }
 
+/// Without what stands between "://" and the '@' of a host: users and passwords of URLs.
+std::string WithoutUserInfo(std::string_view text) {
+  std::string shown;
+  while (!text.empty()) {
+    const std::size_t scheme = text.find("://");
+    const std::size_t host = scheme == std::string_view::npos ? text.size() : scheme + 3;
+    shown.append(text.substr(0, host));
+    text.remove_prefix(host);
+    const std::size_t end = std::min(text.find_first_of("/?#, '\""), text.size());
+    const std::size_t at = text.substr(0, end).rfind('@');
+    if (at != std::string_view::npos) text.remove_prefix(at + 1);
+  }
+  return shown;
+}
+
 class MarkedMaking {
  public:
   MarkedMaking(CrashMark* mark, std::string_view name) : mark_(mark) {
@@ -85,7 +100,7 @@ void TaskRegistry::AddFunction(std::string name, TaskFunction run) {
 Result<NamedTask> TaskRegistry::Make(std::string_view text,
                                      const TaskEnvironment& environment) const {
   auto refuse = [text](const Status& why) {
-    return Status(why.code(), fmt::format("task {}: {}", text, why.message()));
+    return Status(why.code(), fmt::format("task {}: {}", WithoutUserInfo(text), why.message()));
   };
   if (text.starts_with(kExec)) {
     auto made = MakeExecTask(text.substr(kExec.size()), environment);
@@ -129,8 +144,8 @@ Result<std::vector<NamedTask>> TaskRegistry::MakeAll(const std::vector<std::stri
     for (const NamedTask& other : tasks) {
       if (other.name == task->name) {
         return InvalidArgument(
-            fmt::format("task {}: another task is named {} too; name=OTHER tells them apart", spec,
-                        other.name));
+            fmt::format("task {}: another task is named {} too; name=OTHER tells them apart",
+                        WithoutUserInfo(spec), WithoutUserInfo(other.name)));
       }
     }
     tasks.push_back(std::move(*task));

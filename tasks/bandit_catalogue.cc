@@ -12,10 +12,12 @@
 #include <numeric>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <unordered_set>
 #include <utility>
 
 #include "base/json.h"
+#include "base/units.h"
 #include "tasks/bandit_arms.h"
 #include "tasks/http_fetch.h"
 
@@ -81,31 +83,72 @@ Result<std::vector<std::string>> AskUrl(const std::string& url, std::size_t size
 
 }  // namespace
 
-/// Its end is its thread's.
+struct BanditCatalogue::FileIds {
+  std::vector<std::string> ids;
+  std::string version;
+  bool unchanged = false;
+};
+
+/// The end of one of a URL is its thread's; a file may hang for ever, and is left to its thread.
 struct BanditCatalogue::Request {
-  using Answer = Result<std::vector<std::string>>;
+  using Answer = Result<FileIds>;  // of a URL without a version
+
+  /// Of a URL.
   Request(const std::string& url, std::size_t size, std::uint64_t seed, MonoTime now)
-      : began_at(now), answer(std::async(std::launch::async, [this, url, size, seed] {
-          return AskUrl(url, size, seed, &stop);
+      : began_at(now), answer(std::async(std::launch::async, [this, url, size, seed]() -> Answer {
+          auto ids = AskUrl(url, size, seed, &stop);
+          if (!ids.ok()) return ids.status();
+          return FileIds{std::move(*ids), {}, false};
         })) {}
+  /// Of a file. Throws std::system_error where there is no thread.
+  Request(const std::string& path, const CatalogueFiles& files, const std::string& version,
+          MonoTime now)
+      : began_at(now), give_up_at(std::chrono::steady_clock::now() + files.patience) {
+    std::promise<Answer> promise;
+    answer = promise.get_future();
+    std::thread([path, files, version, promise = std::move(promise)]() mutable {
+      promise.set_value(ReadFile(path, files, version));
+    }).detach();
+  }
   ~Request() { stop = true; }
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
-  bool HasCome(Duration within = {}) const {
+  bool HasAnswered(Duration within = {}) const {
     return answer.wait_for(within) == std::future_status::ready;
+  }
+  bool HasHadItsTime() const {
+    return give_up_at && std::chrono::steady_clock::now() >= *give_up_at;
+  }
+  /// Or will not.
+  bool HasCome(Duration within = {}) const {
+    if (!give_up_at) return HasAnswered(within);
+    const Duration left = *give_up_at - std::chrono::steady_clock::now();
+    return HasAnswered(std::clamp(left, Duration::zero(), within)) || HasHadItsTime();
   }
 
   std::atomic<bool> stop = false;
   MonoTime began_at;
-  std::future<Answer> answer;  // last: its destructor waits for the thread, which looks at `stop`
+  std::optional<std::chrono::steady_clock::time_point> give_up_at;
+  std::future<Answer> answer;  // last: of a URL its end waits for the thread, which sees `stop`
 };
 
-BanditCatalogue::BanditCatalogue(std::string where) : where_(std::move(where)) {}
+BanditCatalogue::BanditCatalogue(std::string where, CatalogueFiles files)
+    : where_(std::move(where)), files_(std::move(files)) {}
 BanditCatalogue::BanditCatalogue(std::vector<std::string> items) : items_(std::move(items)) {}
 BanditCatalogue::~BanditCatalogue() = default;
 BanditCatalogue::BanditCatalogue(BanditCatalogue&& other) noexcept = default;
 
-Status BanditCatalogue::Check() { return where_.empty() || IsUrl(where_) ? Status() : ReadFile(); }
+bool BanditCatalogue::IsFile() const { return !where_.empty() && !IsUrl(where_); }
+
+Status BanditCatalogue::Check() {
+  if (!IsFile()) return {};
+  auto found = ReadFile(where_, files_, version_);
+  if (!found.ok()) return found.status();
+  if (found->unchanged) return {};
+  items_ = std::move(found->ids);
+  version_ = std::move(found->version);
+  return {};
+}
 
 Result<std::string> ReadRegularFile(const std::string& path, std::size_t most_bytes) {
   struct stat info {};
@@ -127,56 +170,78 @@ Result<std::string> ReadRegularFile(const std::string& path, std::size_t most_by
   return text;
 }
 
-Status BanditCatalogue::ReadFile() {
+Result<BanditCatalogue::FileIds> BanditCatalogue::ReadFile(const std::string& path,
+                                                           const CatalogueFiles& files,
+                                                           const std::string& version) {
+  FileIds found;
   struct stat info {};
-  if (stat(where_.c_str(), &info) != 0) return IoError(where_, errno);
-  std::string version = fmt::format("{}.{} {} {}", info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
-                                    info.st_size, info.st_ino);
-  if (version == version_) return {};
-  const auto text = ReadRegularFile(where_, kMaxFetchedBytes);
+  if (stat(path.c_str(), &info) != 0) return IoError(path, errno);
+  found.version = fmt::format("{}.{} {} {}", info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
+                              info.st_size, info.st_ino);
+  found.unchanged = found.version == version;
+  if (found.unchanged) return found;
+  const auto text = files.read(path, kMaxFetchedBytes);
   if (!text.ok()) return text.status();
   auto ids = CatalogueLines(*text);
-  if (!ids.ok()) return {ids.status().code(), where_ + ": " + ids.status().message()};
-  items_ = std::move(*ids);
-  version_ = std::move(version);
-  return {};
+  if (!ids.ok()) return Status(ids.status().code(), path + ": " + ids.status().message());
+  found.ids = std::move(*ids);
+  return found;
 }
 
 bool BanditCatalogue::asking() const { return request_ && !request_->HasCome(); }
 
 bool BanditCatalogue::IsReady(MonoTime now) const {
-  if (!IsUrl(where_)) return true;
-  return request_ && request_->HasCome() && now - request_->began_at < kFreshAnswer;
+  if (where_.empty()) return true;
+  if (!request_ || !request_->HasCome()) return false;
+  if (!request_->HasAnswered()) return true;
+  return now - request_->began_at < (IsFile() ? kFreshFile : kFreshAnswer);
 }
 
 void BanditCatalogue::Ask(std::size_t size, Random& random, MonoTime now) {
   if (asking() || IsReady(now)) return;
   request_.reset();
   try {
-    request_ = std::make_unique<Request>(where_, size, random.Below(kMaxSearchSeed), now);
+    request_ = IsFile()
+                   ? std::make_unique<Request>(where_, files_, version_, now)
+                   : std::make_unique<Request>(where_, size, random.Below(kMaxSearchSeed), now);
   } catch (const std::system_error&) {
     // There are no more threads now: asked next time.
   }
+  if (IsFile()) Await(kQuickFile);
 }
 
 void BanditCatalogue::Await(Duration most) const {
   if (request_) static_cast<void>(request_->HasCome(most));
 }
 
+Status BanditCatalogue::TakeAnswer(std::vector<std::string>* ids) {
+  if (!request_) return {StatusCode::kExhausted, "there is no thread to ask the catalogue"};
+  if (IsFile()) Await(files_.patience);
+  // Its thread is still there: there is not to be another for each time it is tried.
+  if (IsFile() && !request_->HasAnswered()) {
+    return {StatusCode::kUnavailable, fmt::format("{}: it has not been read within {}", where_,
+                                                  FormatDuration(files_.patience))};
+  }
+  auto found = request_->answer.get();
+  request_.reset();
+  if (!found.ok()) return found.status();
+  if (!IsFile()) {
+    *ids = std::move(found->ids);
+  } else if (!found->unchanged) {
+    items_ = std::move(found->ids);
+    version_ = std::move(found->version);
+  }
+  return {};
+}
+
 Result<std::vector<std::string>> BanditCatalogue::Draw(
     std::size_t count, std::size_t held_count, const std::function<bool(const std::string&)>& held,
     Random& random) {
   std::vector<std::string> asked;
-  if (IsUrl(where_)) {
+  if (!where_.empty()) {
     // A search may give those that are held, too.
     if (!request_) Ask(count + held_count, random, {});
-    if (!request_) return Status(StatusCode::kExhausted, "there is no thread to ask the catalogue");
-    auto ids = request_->answer.get();
-    request_.reset();
-    if (!ids.ok()) return ids.status();
-    asked = std::move(*ids);
-  } else if (Status status = Check(); !status.ok()) {
-    return status;
+    if (Status status = TakeAnswer(&asked); !status.ok()) return status;
   }
   const std::vector<std::string>& all = IsUrl(where_) ? asked : items_;
   std::vector<std::size_t> order(all.size());

@@ -150,7 +150,7 @@ Result<BanditRefresh::Did> BanditRefresh::Try(Store* store, WallTime now,
   }
   if (!catalogue_.IsReady(clock().Now())) {
     catalogue_.Ask(Wanted(before->arms.size()) + before->arms.size(), random_, clock().Now());
-    return Did::kAsking;
+    if (!catalogue_.IsReady(clock().Now())) return Did::kAsking;
   }
   const auto change = Choose(before->arms);
   if (!change.ok()) {

@@ -109,6 +109,7 @@ class OwnReaderTest(BanditCase):
         self.put(event("impression", "a"))  # of no item yet: it waits
         wait_until(lambda: get(bandit.url("/ping")).status == 503, what="503 at /ping")
         self.assertIn("hang", get(bandit.url("/ping")).text)
+        self.assertIn("until this process is started again", get(bandit.url("/ping")).text)
         self.assertEqual(get(bandit.url("/item")).text, "z")
         bandit.stop(expected=1)
         # Its message went back, with a try charged.

@@ -150,6 +150,13 @@ class Events(CollectorCase):
 
 
 class Running(CollectorCase):
+    def test_help_shows_the_defaults_that_are_its_own(self):
+        told = " ".join(run_program("collector", "--help").stdout.split())
+        for option, default in (("--max-connections=N", "1024"), ("--max-body-size=SIZE", "128KiB"),
+                                ("--idle-timeout=TIME", "15s")):
+            with self.subTest(option=option):
+                self.assertIn("(default: %s)" % default, told.split(option)[1][:120])
+
     def test_a_mapping_is_checked_before_anything_is_served(self):
         good = self.path("good.map", "type = type\nwhen type is click\n  drop when bot\nend\n")
         checked = run_program("collector", "--mapping=" + good, "--check")

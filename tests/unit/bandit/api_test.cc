@@ -221,6 +221,19 @@ TEST_CASE("bandit api: /arms is JSON for programs, a page for browsers, and a pi
   CHECK(Has(test.Ask(Get("/arms?n=1001")), "n=1001: must be a whole number from 1 to 1000\n"));
 }
 
+TEST_CASE("bandit api: picks are answered while the likely rates of many arms are computed") {
+  ApiFixture test;
+  std::vector<BanditArm> arms;
+  for (int i = 1'000; i < 2'000; ++i) arms.push_back({std::to_string(i), i, 90'000 + i, {}});
+  test.Tell(arms);
+  LoopClient looks(test.daemon.loop(), test.server.bound());
+  looks.Send(Get("/arms?n=1000"));
+  const std::string pick = test.Ask(Get("/item"));
+  CHECK(Has(pick, "X-Arms: current\r\n"));
+  CHECK(looks.ReadNow().empty());
+  CHECK(Has(looks.ReadUntil("\"history\":[]}\n"), "\"item\":\"1000\""));
+}
+
 TEST_CASE("bandit api: of many arms /arms shows the best, and says how many there are") {
   ApiFixture test;
   std::vector<BanditArm> arms;

@@ -38,8 +38,11 @@ struct Reading {
   }
   template <typename Condition>
   void Until(Condition condition) {
-    for (int i = 0; i < 2000 && !condition(); ++i) loop.RunOnce(milliseconds(5));
-    REQUIRE(condition());
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!condition()) {
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+      loop.RunOnce(milliseconds(5));
+    }
   }
   std::int64_t Clicks() const {
     const auto& known = arms.known().arms;

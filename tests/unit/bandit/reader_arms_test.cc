@@ -43,8 +43,11 @@ struct Learning {
   ~Learning() { busy = false; }
   template <typename Condition>
   void Until(Condition condition) {
-    for (int i = 0; i < 2000 && !condition(); ++i) loop.RunOnce(milliseconds(5));
-    REQUIRE(condition());
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!condition()) {
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+      loop.RunOnce(milliseconds(5));
+    }
   }
   const KnownArms& known() const { return arms->known(); }
 
@@ -65,11 +68,12 @@ TEST_CASE("reader arms: follow the store of this process, and stay while a task 
   learning.Until([&] { return learning.known().arms != nullptr; });
   const auto none = learning.known().arms;
   CHECK(none->arms.empty());
+  const auto failures = learning.known().failures;  // a slow machine may have been late
   learning.busy = true;
   learning.host->Start();
   learning.Until([&] { return !learning.known().status.ok(); });
   CHECK(learning.known().arms == none);
-  CHECK(learning.known().failures == 1);
+  CHECK(learning.known().failures == failures + 1);
   CHECK(learning.known().status.message() == "the tasks are busy: not read within 20ms");
   int told = 0;
   learning.arms->ReadNow([&] { ++told; });
@@ -79,7 +83,7 @@ TEST_CASE("reader arms: follow the store of this process, and stay while a task 
   learning.Until([&] {
     return !learning.known().arms->arms.empty() && learning.known().arms->arms[0].clicks == 3;
   });
-  CHECK(learning.known().status.ok());
+  learning.Until([&] { return learning.known().status.ok(); });
   CHECK(learning.known().arms->arms[0].id == "a");
 }
 

@@ -51,6 +51,8 @@ TEST_CASE("a spool keeps what was answered at once, and a dry run keeps nothing"
   // The same URL twice is two destinations.
   REQUIRE(kept->spool->readers.size() == 2);
   CHECK(kept->spool->readers[0] != kept->spool->readers[1]);
+  // Nothing waits here when the disk is full: who sends is told.
+  CHECK(kept->spool->meanwhile.find("refused with 503") != std::string::npos);
   options.delivery.dry_run = true;
   options.delivery.dead_letter = "dead";
   const auto dry = MakeOutletConfig(options, false, 1);

@@ -92,6 +92,11 @@ TEST_CASE("mapping: errors name file, line, what is wrong and what would be righ
       {"when tipe is x", "unknown source 'tipe'; did you mean 'type'?"},
       {"when type is", "a value must be a word or a text in quotes, and not the line's end"},
       {"when type is not", "a value must be"},
+      {"\nwhen param.x is 3, 1e400",
+       "shop.map:2: the number '1e400' must be one that a 64-bit float holds: 0, or from 4.9e-324 "
+       "to 1.7e308"},
+      {"when param.x is not -1e400", "the number '-1e400' must be"},
+      {"when param.x begins with 1e-400", "the number '1e-400' must be"},
       {"when type is a,", "a value must be"},
       {"when type is and bot", "a value is missing before 'and'; as a value it stands in quotes"},
       {"when type begins x", "behind 'begins' stands 'with', and not 'x'"},

@@ -128,6 +128,13 @@ TEST_CASE("task registry: wrong specs are refused, with what would be right") {
   }
 }
 
+TEST_CASE("task registry: what is refused shows no password of a URL") {
+  const auto shown = [](const char* spec) { return Registry().Make(spec, {}).status().message(); };
+  CHECK(shown("plain:a=http://me:s@ecret@h/x,b=https://h2/a@b,c=redis://:pw@h:1/0,d=m@n")
+            .starts_with("task plain:a=http://h/x,b=https://h2/a@b,c=redis://h:1/0,d=m@n: "));
+  CHECK(shown("plain:a=http://me:secret@h").starts_with("task plain:a=http://h: "));
+}
+
 TEST_CASE("task registry: two tasks of the same name are refused") {
   auto tasks = Registry().MakeAll({"plain", "plain"}, {});
   REQUIRE_FALSE(tasks.ok());

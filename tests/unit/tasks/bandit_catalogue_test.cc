@@ -3,7 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <future>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -98,6 +101,35 @@ TEST_CASE("bandit catalogue: a file is read again when it has changed; one that 
   CHECK(catalogue.Draw(5, 0, None, random).status().code() == StatusCode::kTooLarge);
   BanditCatalogue folder("/tmp");
   CHECK(folder.Draw(5, 0, None, random).status().message() == "/tmp: it must be a regular file");
+}
+
+TEST_CASE("bandit catalogue: a file system that hangs holds nobody, and has one thread") {
+  const TempFile file("a\n");
+  std::promise<void> release;
+  const auto released = release.get_future().share();
+  const auto begun = std::make_shared<std::atomic<int>>(0);
+  CatalogueFiles files;
+  files.patience = std::chrono::milliseconds(1);
+  files.read = [released, begun](const std::string&, std::size_t) -> Result<std::string> {
+    ++*begun;
+    released.wait();
+    return std::string("a\nb\n");
+  };
+  BanditCatalogue catalogue(file.path(), files);
+  Random random(1);
+  MonoTime now{};
+  for (int i = 0; i < 3; ++i, now += std::chrono::hours(1)) {
+    catalogue.Ask(5, random, now);
+    const Status late = catalogue.Draw(5, 0, None, random).status();
+    CHECK(late.code() == StatusCode::kUnavailable);
+    CHECK(late.message() == file.path() + ": it has not been read within 1ms");
+  }
+  release.set_value();
+  // What it read in the end is drawn from; the thread needs some time for it.
+  auto drawn = catalogue.Draw(5, 0, None, random);
+  while (!drawn.ok()) drawn = catalogue.Draw(5, 0, None, random);
+  CHECK(drawn->size() == 2);
+  CHECK(begun->load() == 1);
 }
 
 TEST_CASE("bandit catalogue: while it fails the set stays, and learns; then it is tried again") {
