@@ -259,17 +259,23 @@ void Runner::Impl::WantStats() {
 void Runner::Impl::Tick() {
   if (ticking || state != State::kRunning || stop_requested()) return;
   ticking = true;
+  // A store of our own is saved with the checkpoint, whoever fills it.
+  const auto filled = std::make_shared<bool>(false);
   parts.executor->Do(
-      [reader = parts.reader, state_of = shared, after = config.after_slice] {
+      [reader = parts.reader, store = parts.memory_store, filled, state_of = shared,
+       after = config.after_slice] {
         if (state_of->stopping) return;
+        const std::uint64_t before = store != nullptr ? store->Report().commands : 0;
         reader->Tick();
+        *filled = store != nullptr && store->Report().commands > before;
         after();
       },
-      [alive = weak_from_this()] {
+      [alive = weak_from_this(), filled] {
         const auto self = alive.lock();
         if (self == nullptr) return;
         self->ticking = false;
-        if (self->state != State::kRunning) self->Pump();
+        self->dirty = self->dirty || *filled;
+        if (*filled || self->state != State::kRunning) self->Pump();
       });
 }
 

@@ -51,6 +51,26 @@ TEST_CASE("What a tick throws is ignored") {
   CHECK(f.runner->exit_status() == 0);
 }
 
+TEST_CASE("What a tick put into the reader's own store is in the next checkpoint") {
+  RunnerFixture::Setup setup;
+  setup.tick_every = kSoon;
+  setup.checkpoint = true;
+  RunnerFixture f(setup);
+  int ticks = 0;
+  f.tick = [&] {
+    if (++ticks == 1) CHECK(f.store.Set("items", "three").ok());
+  };
+  f.Until([&] { return ticks > 0; });
+  f.Until([&] {
+    f.clock.Advance(milliseconds(100));
+    return f.runner->Stats().checkpoints > 0;
+  });
+  f.Restart();
+  REQUIRE(f.store.Set("items", "lost").ok());
+  REQUIRE(f.runner->Restore().ok());
+  CHECK(f.store.Get("items").value() == "three");
+}
+
 TEST_CASE("There is no second tick while one has not come back") {
   SlowFixture::Setup setup;
   setup.tick_every = kSoon;
