@@ -143,7 +143,10 @@ for picture in $pictures; do
 done
 if [ "$stay" -gt 0 ]; then
   echo "the live page stays up for $stay s: http://127.0.0.1:$page/"
-  sleep "$stay"
+  # In the background, as bash obeys no TERM while it waits for a command.
+  sleep "$stay" &
+  pids+=("$!")
+  wait "$!"
 fi
 
 # The reader finishes what it holds, then prints what it computed.

@@ -1,19 +1,15 @@
 """The live page of a bandit's arms in a real browser."""
 
-import test_pages
 from harness import Daemon, get
+from page_case import LIVE, PageTest, cells, setUpModule, tearDownModule  # noqa: F401
 from redis_server import RedisServer
-from test_pages import cells
 
 LONG = True
-
-setUpModule = test_pages.setUpModule
-tearDownModule = test_pages.tearDownModule
 
 EVIL = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
 
 
-class ArmsPageTest(test_pages.PageTest):
+class ArmsPageTest(PageTest):
     def test_arms_are_shown_as_they_learn_and_while_the_store_is_away(self):
         with RedisServer() as redis:
             redis.ask("HSET", "items", "c|" + EVIL, 11, "i|" + EVIL, 101, "c|b", 2, "i|b", 51)
@@ -26,7 +22,7 @@ class ArmsPageTest(test_pages.PageTest):
             page.wait_for("document.querySelector('#arms_link')")
             page.click("#arms_link")
             page.wait_for("location.pathname === '/arms'")
-            page.wait_for(test_pages.LIVE)
+            page.wait_for(LIVE)
             page.wait_for("document.querySelectorAll('#arms tr').length === 2")
             self.assertEqual(cells(page, "#arms", EVIL)[:4], [EVIL, "100", "10", "10.00 %"])
             self.assertEqual(page.evaluate("document.querySelectorAll('#arms img, main script')"

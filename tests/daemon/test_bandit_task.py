@@ -96,7 +96,7 @@ class OnRedis(BanditTaskCase):
         redis = self.enterContext(RedisServer())
         task = "bandit:refresh=0,arms=10,items=" + "+".join(ITEMS[:10])
         readers = [self.start(redis.url, task) for _ in range(3)]
-        wait_until(lambda: redis.hash("items") == counted([], ITEMS[:10]), 5, "the filled set")
+        wait_until(lambda: redis.hash("items") == counted([], ITEMS[:10]), 20, "the filled set")
         events = feedback(self.chance, 6000, ITEMS)
         self.feed_and_kill(events, readers, lambda: self.start(redis.url, task))
         self.assertEqual(redis.hash("items"), counted(events, ITEMS[:10]))

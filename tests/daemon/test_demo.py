@@ -88,10 +88,17 @@ class DemoTest(unittest.TestCase):
         self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
         return run.stdout.replace(self.out, "demo-out")
 
-    def generate(self, file, count, seed):
+    def generate(self, file, count, seed, malformed=9):
         demo_command()
         subprocess.run([os.path.join(EXAMPLES_DIR, "clicks", "generate"), "--count=%d" % count,
-                        "--seed=%d" % seed, "--malformed=9"], stdout=file, check=True)
+                        "--seed=%d" % seed, "--malformed=%d" % malformed], stdout=file, check=True)
+
+    def assert_shown(self, document, command, text):
+        """That the document shows the result of this run behind the command."""
+        with open(os.path.join(ROOT, document), encoding="utf-8") as file:
+            shown = re.search(r"^\$ %s$(.*?)^```$" % command, file.read(), re.MULTILINE | re.DOTALL)
+        result = shown.group(1)[shown.group(1).index("  clicks "):]
+        self.assertIn(result, text, document + " shows another result")
 
     def check_pictures(self, text, expected):
         """Five pictures and a page with all of them; what they show is of these clicks."""
@@ -146,11 +153,12 @@ class DemoTest(unittest.TestCase):
         text = self.play(REAL)
         expected = self.check(REAL, text)
         self.assertEqual((expected.clicks, expected.heartbeats), (3440, 120))
-        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
-            shown = re.search(r"^\$ make demo INPUT=usagov_clicks.jsonl$(.*?)^```$", file.read(),
-                              re.MULTILINE | re.DOTALL)
-        result = shown.group(1)[shown.group(1).index("  clicks "):]
-        self.assertIn(result, text, "README.md shows another result")
+        self.assert_shown("examples/clicks/README.md", "make demo INPUT=usagov_clicks.jsonl", text)
+
+    def test_what_the_readme_shows_is_what_generated_clicks_give(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+            self.generate(file, 3000, 1, malformed=3)
+            self.assert_shown("README.md", "make demo", self.play(file.name))
 
     def test_generated_clicks_with_malformed_lines_give_the_figures_computed_here(self):
         with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:

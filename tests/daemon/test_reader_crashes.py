@@ -140,18 +140,18 @@ class ReaderCrashes(unittest.TestCase):
 
     def with_time_limits(self, run):
         """run(limit), with a longer one where the machine stood still for so long that what did not
-        hang seemed to."""
+        hang seemed to, or a lease was lost."""
         for limit in ("300ms", "2s", "10s"):
             try:
-                return run("--task-timeout=" + limit)
+                return run(limit)
             except AssertionError:
                 if limit == "10s":
                     raise
                 self.setUp()
 
-    def ends(self, ended, says, *args):
+    def ends(self, lease, ended, says, *args):
         """Starts readers until one goes on: each that ends does so with `ended`, and says why."""
-        args = ("--checkpoint-dir=" + os.path.join(self.folder, "state"), "--lease=500ms", *args)
+        args = ("--checkpoint-dir=" + os.path.join(self.folder, "state"), "--lease=" + lease, *args)
         for _ in range(2):
             reader = self.reader(*args)
             self.addCleanup(reader.kill)
@@ -166,20 +166,27 @@ class ReaderCrashes(unittest.TestCase):
         return reader
 
     def test_a_fault_ends_the_reader_and_the_next_one_charges_the_message(self):
-        self.put(100, {40: "fault"})
-        last = self.ends(-signal.SIGSEGV, r"queuereader: SIGSEGV in task poison on message \S+")
-        self.assertRegex(last.stderr(), "SIGSEGV in task poison, with .* in hand")
-        self.check_all_done_but(json.loads(last.stdout().splitlines()[-1]), 100, {40: "fault"})
+        def fault(lease):
+            self.put(100, {40: "fault"})
+            last = self.ends(lease, -signal.SIGSEGV, r"queuereader: SIGSEGV in task poison on message \S+")
+            self.assertRegex(last.stderr(), "SIGSEGV in task poison, with .* in hand")
+            self.check_all_done_but(json.loads(last.stdout().splitlines()[-1]), 100, {40: "fault"})
+
+        self.with_time_limits(fault)
 
     def test_an_exit_in_a_task_is_a_crash_as_well(self):
-        self.put(100, {40: "exit"})
-        last = self.ends(1, r"queuereader: a call of exit\(\) in task poison on message \S+")
-        self.check_all_done_but(json.loads(last.stdout().splitlines()[-1]), 100, {40: "exit"})
+        def leave(lease):
+            self.put(100, {40: "exit"})
+            last = self.ends(lease, 1, r"queuereader: a call of exit\(\) in task poison on message \S+")
+            self.check_all_done_but(json.loads(last.stdout().splitlines()[-1]), 100, {40: "exit"})
+
+        self.with_time_limits(leave)
 
     def test_a_hang_ends_the_reader_with_1_and_costs_its_message_a_try(self):
         def hang(limit):
             self.put(100, {40: "loop"})
-            last = self.ends(1, r"no answer within \S+ \(--task-timeout\), with .+ in hand", limit)
+            last = self.ends(limit, 1, r"no answer within \S+ \(--task-timeout\), with .+ in hand",
+                             "--task-timeout=" + limit)
             self.check_all_done_but(json.loads(last.stdout().splitlines()[-1]), 100, {40: "loop"})
 
         self.with_time_limits(hang)
@@ -198,7 +205,7 @@ class ReaderCrashes(unittest.TestCase):
                             "--failed-message-dir=" + os.path.join(self.folder, "failed"),
                             "--checkpoint-dir=" + os.path.join(self.folder, "state"),
                             "--max-tries=2", "--requeue-delay=0s", "--max-backoff=0s",
-                            limit, "--summary", "--summary-format=json", listens=False)
+                            "--task-timeout=" + limit, "--summary", "--summary-format=json", listens=False)
             self.addCleanup(reader.kill)
             status = reader.wait()
             if starts > 1:
@@ -232,7 +239,8 @@ class ReaderCrashes(unittest.TestCase):
                 ("saved:hang", 1, r"no answer within \S+ \(--task-timeout\) while its state was"),
                 ("shown:hang", 1, r"no answer within \S+ \(--task-timeout\) while its summary")):
             def call(limit, at=at, status=status, says=says):
-                done = self.over_stdin(at, "{}\n", "--checkpoint-dir=state-" + at.replace(":", "-"), limit)
+                done = self.over_stdin(at, "{}\n", "--checkpoint-dir=state-" + at.replace(":", "-"),
+                                       "--task-timeout=" + limit)
                 self.assertEqual(done.returncode, status, done.stderr)
                 self.assertRegex(done.stderr, says)
 
