@@ -37,13 +37,21 @@ CXXFLAGS_release := -O2 -g1 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 # g++ 12 warns of the standard library's own uninitialized members where code is instrumented.
 # clang 14 does not say in a macro, as g++ does, that it instruments: tests take fewer steps then.
 # -O0, for UBSan's checks cost the optimizer more than they gain by it: -O1 compiles twice as long, and the tests run as long.
-CXXFLAGS_asan := -O0 -g1 $(if $(findstring clang,$(CXX)),-D__SANITIZE_ADDRESS__=1,-Wno-maybe-uninitialized) -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS
+# UBSan's check for null at every access is left to ASan, which reports the access itself.
+CXXFLAGS_asan := -O0 -g1 $(if $(findstring clang,$(CXX)),-D__SANITIZE_ADDRESS__=1,-Wno-maybe-uninitialized) -fsanitize=address,undefined -fno-sanitize=null -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS
 CXXFLAGS_tsan := -O1 -g1 -Wno-maybe-uninitialized -fsanitize=thread
 CXXFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-# Tests are compiled more often than they run.
+# Tests are compiled more often than they run: their own code is not optimized, nor looked at for what
+# only the sources' is.
 TEST_OBJS := $(BUILD)/obj/tests/%.o $(BUILD)/joined/tests/%.o $(BUILD)/joined/tests/%.gch
 $(TEST_OBJS): CXXFLAGS_release := -O0 -g0
-CXXFLAGS_ALL = -std=c++20 -fPIC -pthread $(WARNINGS) $(CXXFLAGS_$(FLAVOUR)) $(CXXFLAGS)
+$(TEST_OBJS): CXXFLAGS_tests := -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS $(if $(filter asan,$(FLAVOUR)),-fno-sanitize=vptr$(comma)alignment)
+comma := ,
+CXXFLAGS_ALL = -std=c++20 -fPIC -pthread $(WARNINGS) $(CXXFLAGS_$(FLAVOUR)) $(CXXFLAGS_tests) $(CXXFLAGS)
+# Of many sources as one: g++ collects garbage a twentieth of the time, unless it may keep some.
+JOINED_FLAGS = $(if $(findstring clang,$(CXX)),,--param ggc-min-heapsize=1000000) $(JOINED_FLAGS_tests)
+# One test's constant is no other one's.
+$(BUILD)/joined/tests/%.o: JOINED_FLAGS_tests := -Wno-shadow
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 LDFLAGS_fuzz := -fsanitize=address,undefined
@@ -58,11 +66,14 @@ UNIT_SRCS := tests/unit/main.cc $(wildcard $(addsuffix /*_test.cc,$(addprefix te
 obj = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 LIB := $(BUILD)/librivulet.a
 
-# So many sources of a folder are compiled as one where a flavour is mostly made from nothing; that
-# takes a third of the time. The others are made file by file, which proves that each file includes
-# what it needs, and makes again only what changed. JOIN= turns it off.
-JOIN ?= $(if $(filter asan tsan,$(FLAVOUR)),8)
-JOIN_TESTS ?= $(JOIN)
+# So many sources of a folder are compiled as one where a tree is made from nothing; that takes a third
+# of the time. File by file (JOIN=) only what changed is made again, and each file is seen to include
+# what it needs.
+#
+# A tree in which nothing was made file by file stays joined; `make JOIN=` once makes it the other kind,
+# which whoever edits wants.
+JOIN ?= $(if $(wildcard $(BUILD)/obj/base/*.o),,16)
+JOIN_TESTS ?= $(if $(JOIN),24)
 # $(call objects_of,SOURCES,HOW MANY AS ONE,NAME,OPTION OF joined.py)
 objects_of = $(if $(2),$(patsubst %.cc,%.o,$(shell $(PYTHON) -B scripts/joined.py $(4) $(2) $(BUILD)/joined/$(3) $(1))),$(call obj,$(1)))
 # A program that asks for one source gets all that is joined with it, and its libraries, as memory that
@@ -71,7 +82,7 @@ BY_LIBRARY := $(if $(filter release,$(FLAVOUR)),$(wildcard $(addsuffix /*.cc,bas
 LIB_OBJS := $(call objects_of,$(filter-out $(BY_LIBRARY),$(LIB_SRCS)),$(JOIN),lib) \
   $(if $(BY_LIBRARY),$(call objects_of,$(filter $(BY_LIBRARY),$(LIB_SRCS)),$(JOIN),servers,--by-library)) $(patsubst %.S,$(BUILD)/obj/%.o,$(LIB_ASSETS))
 # main.cc by itself: it includes doctest as nobody else does.
-UNIT_OBJS := $(call obj,tests/unit/main.cc) $(call objects_of,$(filter-out tests/unit/main.cc,$(UNIT_SRCS)),$(JOIN_TESTS),tests)
+UNIT_OBJS := $(call obj,tests/unit/main.cc) $(call objects_of,$(filter-out tests/unit/main.cc,$(UNIT_SRCS)),$(JOIN_TESTS),tests,--any-folder)
 PROGRAM_BINS := $(foreach p,$(PROGRAMS),$(if $(wildcard $(call main_dir,$(p))/main.cc),$(BIN)/$(p)))
 
 # Programs that are scripts: NAME from its source, with the version and where the headers are.
@@ -93,7 +104,7 @@ $(BUILD)/obj/%.o: %.cc Makefile
 	$(call say,CXX $<)$(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
 $(BUILD)/joined/%.o: $(BUILD)/joined/%.cc $(BUILD)/joined/$$(*D)/precompiled.h.gch Makefile
-	$(call say,CXX $<)scripts/compile_joined.sh $< $@ $(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL)
+	$(call say,CXX $<)scripts/compile_joined.sh $< $@ $(CXX) $(CPPFLAGS) $(CXXFLAGS_ALL) $(JOINED_FLAGS)
 
 # scripts/precompiled.h, read once for all objects of a folder, which have the same options.
 $(foreach of,lib servers tests,$(BUILD)/joined/$(of)/precompiled.h.gch): $(BUILD)/joined/%/precompiled.h.gch: scripts/precompiled.h Makefile
@@ -276,7 +287,7 @@ uninstall:  ## remove what install put there
 clean:  ## remove everything that was built
 	rm -rf build
 help:  ## show this list
-	@echo "make TARGET [FLAVOUR=release|asan|tsan|fuzz]"
+	@echo "make TARGET [FLAVOUR=release|asan|tsan|fuzz] [JOIN= (file by file: for who edits)]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 -include $(wildcard $(BUILD)/joined/*/precompiled.h.d) $(patsubst %.o,%.d,$(LIB_OBJS) $(UNIT_OBJS) $(call obj,$(EXAMPLE_SRCS) $(BENCH_SRCS) \

@@ -1,6 +1,6 @@
 """Several sources in one translation unit, so that what they include is read once.
 
-    scripts/joined.py [--by-library] SIZE FOLDER SOURCE...
+    scripts/joined.py [--by-library | --any-folder] SIZE FOLDER SOURCE...
 
 writes FOLDER/NAME.cc for each group of at most SIZE of the sources, unless it is as it was, takes away
 what else is there, and prints the names.
@@ -12,8 +12,9 @@ the file includes say the name too, or it may be a member's, one cannot tell whi
 stands in another group. This goes by the look of lines, as the formatter leaves them; what slips through
 is an error of the compiler, and whoever joins then takes the files one by one.
 
-With --by-library only those are joined that need the same libraries, themselves or through what they
-include: a program that asks for one of them then links no library that it would not link anyway.
+Those of one folder are joined; with --any-folder, whatever fits. With --by-library only those of a
+folder that need the same libraries, themselves or through what they include: a program that asks for
+one of them then links no library that it would not link anyway.
 """
 
 import functools
@@ -146,16 +147,17 @@ class Group:
                                   for line in re.findall(r"^#include .*", _read(source), re.M)))
 
 
-def groups(sources, size, by_library=False):
-    """Groups of at most `size` of the sources, those of a group of one folder. Whether two of
-    them have a main() is not looked at."""
-    by_folder = {}
+def groups(sources, size, by_library=False, any_folder=False):
+    """Groups of at most `size` of the sources, those of a group of one folder unless `any_folder`.
+    Whether two of them have a main() is not looked at."""
+    alike = {}
     for source in sorted(sources):
+        folder = "" if any_folder else os.path.dirname(source)
         needs = _libraries_of(source) if by_library else ()
-        by_folder.setdefault((os.path.dirname(source), needs), []).append(source)
+        alike.setdefault((folder, needs), []).append(source)
     result = []
-    for _, members in sorted(by_folder.items()):
-        made = []  # of this folder
+    for _, members in sorted(alike.items()):
+        made = []
         for source in members:
             if not any(len(group.sources) < size and group.add(source) for group in made):
                 made.append(Group())
@@ -175,11 +177,11 @@ def _joined_text(group):
     return "\n".join(lines) + "\n"
 
 
-def write(size, folder, sources, by_library=False):
+def write(size, folder, sources, **how):
     """Writes the groups as files that include their sources; returns the files' names."""
     os.makedirs(folder, exist_ok=True)
     written = {}
-    for group in groups(sources, size, by_library):
+    for group in groups(sources, size, **how):
         name = os.path.join(folder, os.path.splitext(group.sources[0])[0].replace("/", "__") + ".cc")
         written[name] = _joined_text(group)
     for name, text in written.items():
@@ -194,4 +196,5 @@ def write(size, folder, sources, by_library=False):
 if __name__ == "__main__":
     options = [argument for argument in sys.argv[1:] if argument.startswith("--")]
     size, folder, *sources = (argument for argument in sys.argv[1:] if not argument.startswith("--"))
-    print("\n".join(write(int(size), folder, sources, "--by-library" in options)))
+    print("\n".join(write(int(size), folder, sources, by_library="--by-library" in options,
+                          any_folder="--any-folder" in options)))
