@@ -37,16 +37,17 @@ CXXFLAGS_release := -O2 -g1 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 # g++ 12 warns of the standard library's own uninitialized members where code is instrumented.
 # clang 14 does not say in a macro, as g++ does, that it instruments: tests take fewer steps then.
 # -O0, for UBSan's checks cost the optimizer more than they gain by it: -O1 compiles twice as long, and the tests run as long.
-# UBSan's check for null at every access is left to ASan, which reports the access itself.
+# UBSan's check for null at every access is left to ASan, which reports the access itself; a call of a
+# member by a null pointer that accesses nothing is seen by the fuzz flavour alone.
 CXXFLAGS_asan := -O0 -g1 $(if $(findstring clang,$(CXX)),-D__SANITIZE_ADDRESS__=1,-Wno-maybe-uninitialized) -fsanitize=address,undefined -fno-sanitize=null -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS
 CXXFLAGS_tsan := -O1 -g1 -Wno-maybe-uninitialized -fsanitize=thread
 CXXFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 # Tests are compiled more often than they run: their own code is not optimized, nor looked at for what
 # only the sources' is.
 TEST_OBJS := $(BUILD)/obj/tests/%.o $(BUILD)/joined/tests/%.o $(BUILD)/joined/tests/%.gch
+comma := ,
 $(TEST_OBJS): CXXFLAGS_release := -O0 -g0
 $(TEST_OBJS): CXXFLAGS_tests := -DDOCTEST_CONFIG_SUPER_FAST_ASSERTS $(if $(filter asan,$(FLAVOUR)),-fno-sanitize=vptr$(comma)alignment)
-comma := ,
 CXXFLAGS_ALL = -std=c++20 -fPIC -pthread $(WARNINGS) $(CXXFLAGS_$(FLAVOUR)) $(CXXFLAGS_tests) $(CXXFLAGS)
 # Of many sources as one: g++ collects garbage a twentieth of the time, unless it may keep some.
 JOINED_FLAGS = $(if $(findstring clang,$(CXX)),,--param ggc-min-heapsize=1000000) $(JOINED_FLAGS_tests)
@@ -71,8 +72,8 @@ LIB := $(BUILD)/librivulet.a
 # what it needs.
 #
 # A tree in which nothing was made file by file stays joined; `make JOIN=` once makes it the other kind,
-# which whoever edits wants.
-JOIN ?= $(if $(wildcard $(BUILD)/obj/base/*.o),,16)
+# which whoever edits wants. So is one where no Python is there to join them.
+JOIN ?= $(if $(wildcard $(BUILD)/obj/base/*.o),,$(if $(shell command -v $(PYTHON)),16))
 JOIN_TESTS ?= $(if $(JOIN),24)
 # $(call objects_of,SOURCES,HOW MANY AS ONE,NAME,OPTION OF joined.py)
 objects_of = $(if $(2),$(patsubst %.cc,%.o,$(shell $(PYTHON) -B scripts/joined.py $(4) $(2) $(BUILD)/joined/$(3) $(1))),$(call obj,$(1)))

@@ -21,8 +21,10 @@ parts=
 dependencies=
 # shellcheck disable=SC2013 # names without spaces
 for source in $(sed -n 's/^#include "\(.*\.cc\)"$/\1/p' "$joined"); do
-  part=${object%.o}.$(basename "$source" .cc)
+  part=${object%.o}.$(echo "${source%.cc}" | sed 's|/|__|g')
   "$@" -MMD -MP -MT "$object" -MF "$part.d" -c "$source" -o "$part.o" || exit 1
+  # A source that goes is no error; the joined file changes with it.
+  echo "$source:" >>"$part.d"
   parts="$parts $part.o"
   dependencies="$dependencies $part.d"
 done

@@ -7,6 +7,10 @@ import socket
 import urllib.parse
 
 
+# A busy machine needs long to close; no test waits for it when all is well.
+CLOSE_TIMEOUT = 20.0
+
+
 class Response:
     """One answer: status, reason, headers (list of pairs as sent), body, chunks (of a chunked one)."""
 
@@ -145,8 +149,9 @@ class Connection:
         self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + (body or b""))
         return self.read_response(head=method == "HEAD")
 
-    def closed(self, timeout=5.0):
-        """True when the peer closes within `timeout` s without sending more."""
+    def closed(self, timeout=CLOSE_TIMEOUT):
+        """True when the peer closes within `timeout` s, which only a peer that does not takes, without
+        sending more."""
         self.socket.settimeout(timeout)
         try:
             return not self.buffer and self.socket.recv(1) == b""
@@ -190,8 +195,15 @@ def raw_request(where, data, count=1, timeout=10.0, head=False, half_close=False
                     len(answers), count, timeout, list(answers), connection.buffer[:500])) from None
         answers.rest = connection.buffer
         if not answers.closed and not answers.rest:
-            answers.closed = connection.closed(0.05 if count is not None else 0.0)
+            answers.closed = connection.closed(_close_wait(answers, count))
     return answers
+
+
+def _close_wait(answers, count):
+    """How long the close after the answers is awaited: long where the last one promises it."""
+    if answers and (answers[-1].header("Connection") or "").lower() == "close":
+        return CLOSE_TIMEOUT
+    return 0.05 if count is not None else 0.0
 
 
 def request(method, url, body=None, headers=None, timeout=30.0):

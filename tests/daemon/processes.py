@@ -28,6 +28,7 @@ PROGRAMS = ("pubsub", "simplequeue", "ps_to_http", "ps_to_file", "file_to_http",
 START_TIMEOUT = 30.0
 
 _running = {}  # pid -> Popen of every process that is not reaped yet
+_held_ports = []  # the sockets of free_port()
 
 
 @atexit.register
@@ -46,8 +47,9 @@ def program_path(name):
     return path
 
 
-def wait_until(predicate, timeout=10.0, what="the condition"):
-    """Polls until predicate() is true and returns its value; AssertionError after `timeout` s."""
+def wait_until(predicate, timeout=START_TIMEOUT, what="the condition"):
+    """Polls until predicate() is true and returns its value; AssertionError after `timeout` s, which
+    only what hangs takes."""
     deadline = time.monotonic() + timeout
     pause = 0.001
     while True:
@@ -69,10 +71,14 @@ def run_program(name, *args, input=None, timeout=60.0, env=None):
 
 
 def free_port():
-    """A port that nothing listens on now; another process may take it, so prefer --port=0."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nothing listens on, and that is given to nobody who asks for any port while this
+    process runs. A server that sets SO_REUSEADDR, as the programs, Sink and Redis do, can take it."""
+    # Bound, and not listening: a connection is refused, and a bind that names the port is not.
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    _held_ports.append(holder)
+    return holder.getsockname()[1]
 
 
 class Daemon:

@@ -124,7 +124,7 @@ class ExecTaskTest(unittest.TestCase):
         for timeout in ("500ms", "3s", "15s"):
             summary, emitted, stderr = self.run_file(
                 messages, "--task=" + self.python(ACTS, "name=acts,timeout=%s," % timeout))
-            if stderr.count("did not answer within") == 1:
+            if stderr.count("did not answer within") <= 1:
                 break
             shutil.rmtree(self.folder)
             os.mkdir(self.folder)

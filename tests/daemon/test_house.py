@@ -158,5 +158,48 @@ class DepsTest(unittest.TestCase):
         self.assertRegex(run.stderr, r"apt-get install .* libevent-dev")
 
 
+class JoinedBuild(unittest.TestCase):
+    """The Makefile, over a folder of sources that look as if they could be joined, and cannot."""
+
+    def setUp(self):
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
+        shutil.copytree(os.path.join(ROOT, "scripts"), os.path.join(self.folder, "scripts"))
+        shutil.copy(os.path.join(ROOT, "Makefile"), self.folder)
+        for name, text in (("base/a.cc", "typedef int one;\none A() { return 1; }\n"),
+                           ("base/b.cc", "typedef long one;\none B() { return 2; }\n"),
+                           ("base/version.h", ""), ("scripts/precompiled.h", "")):
+            os.makedirs(os.path.dirname(os.path.join(self.folder, name)), exist_ok=True)
+            with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+                file.write(text)
+
+    def make(self, *args):
+        """Makes the library; the functions in it."""
+        # Nothing of a make that runs this test.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        run = subprocess.run(["make", "-s", "LIB_DIRS=base", "CXX=g++", *args, "build/release/librivulet.a"],
+                             cwd=self.folder, env=environment, capture_output=True, text=True)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        self.said = run.stdout
+        names = subprocess.run(["nm", "-C", "--defined-only", "build/release/librivulet.a"], cwd=self.folder,
+                               capture_output=True, text=True, check=True).stdout
+        return {name for name in ("A()", "B()", "C()") if " T " + name in names}
+
+    def test_what_compiles_only_one_by_one_is_made_and_may_go(self):
+        self.assertEqual(self.make(), {"A()", "B()"})
+        self.assertIn("compiles only one by one", self.said)
+        os.unlink(os.path.join(self.folder, "base/b.cc"))
+        self.assertEqual(self.make(), {"A()"})
+        os.rename(os.path.join(self.folder, "base/a.cc"), os.path.join(self.folder, "base/c.cc"))
+        self.assertEqual(self.make(), {"A()"})
+
+    def test_a_tree_made_file_by_file_stays_so(self):
+        self.assertEqual(self.make("JOIN="), {"A()", "B()"})
+        self.assertEqual(self.make(), {"A()", "B()"})
+        self.assertEqual(self.said, "")  # nothing was to be done
+
+    def test_without_a_python_it_is_made_file_by_file(self):
+        self.assertEqual(self.make("PYTHON=/nowhere/python3"), {"A()", "B()"})
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,9 +1,11 @@
 #include "queuereader/child/child_pool.h"
 
 #include <doctest/doctest.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -44,13 +46,15 @@ class LineDialect final : public ChildDialect {
   }
 };
 
-/// Stands still, but for a step whenever a child has made the file at `path`: that a machine is
-/// slow is no hang.
+/// Stands still, but goes a step at each look while the process whose id is in the file at `path`
+/// is there: that a machine is slow is no hang.
 class ClockOfHangs final : public Clock {
  public:
   ClockOfHangs(std::string path, Duration step) : path_(std::move(path)), step_(step) {}
+  ~ClockOfHangs() override { std::filesystem::remove(path_); }
   MonoTime Now() const override {
-    if (std::filesystem::remove(path_)) clock_.Advance(step_);
+    pid_t hangs = 0;
+    if (std::ifstream(path_) >> hangs && kill(hangs, 0) == 0) clock_.Advance(step_);
     return clock_.Now();
   }
   WallTime WallNow() const override { return clock_.WallNow(); }
@@ -90,10 +94,10 @@ struct Fixture {
 
 using Strings = std::vector<std::string>;
 
-/// Echoes; ends by itself on "die", hangs on "hang", when it makes the file $HANGS.
+/// Echoes; ends by itself on "die", hangs on "hang", when it says who it is in the file $HANGS.
 constexpr char kMortal[] =
     R"(while read -r m; do
-         case $m in die) exit 3;; hang) : >"$HANGS"; exec sleep 1000;; esac
+         case $m in die) exit 3;; hang) echo $$ >"$HANGS"; exec sleep 1000;; esac
          echo "ok$m"
        done)";
 
@@ -147,7 +151,7 @@ while messages := os.read(0, 65536).split():
 
 TEST_CASE("child pool: no answer in time is an end") {
   const std::string hangs = "/tmp/rivulet_hangs_" + std::to_string(getpid());
-  const ClockOfHangs clock(hangs, 30ms);
+  const ClockOfHangs clock(hangs, 10ms);
   Fixture f("HANGS=" + hangs + "\n" + kMortal);
   f.clock = &clock;
   f.config.restart = {0ms, 0ms};
