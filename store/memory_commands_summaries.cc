@@ -105,8 +105,10 @@ Status MemoryCommands::AddNumbers(const StoreCommand& command) {
   if (found->text != nullptr) {
     const auto held = UnpackNumbers(found->text->Text());
     if (!held) return NotNumbers(command.key, command.field);
-    sums->resize(std::max(sums->size(), held->size()));
-    for (std::size_t i = 0; i < held->size(); ++i) (*sums)[i] = (*held)[i] + (*sums)[i];
+    // Not with a 0 where no more came: of a -0 that would make a 0, and another store does not.
+    const std::size_t both = std::min(sums->size(), held->size());
+    for (std::size_t i = 0; i < both; ++i) (*sums)[i] += (*held)[i];
+    sums->insert(sums->end(), held->begin() + static_cast<std::ptrdiff_t>(both), held->end());
   }
   const bool finite =
       std::all_of(sums->begin(), sums->end(), [](double sum) { return std::isfinite(sum); });

@@ -69,6 +69,9 @@ Status RedisRefusal(const StoreCommand& command, std::string_view what, std::str
     return LeavesWhole(command.key, field, held, command.whole);
   }
   if (what == "number") return NotNumber(command.key, command.field, value);
+  if (what == "range" && command.op == StoreOp::kMergeMoments) {
+    return LeavesNumbers(command.key, "m2, m3 or m4");
+  }
   if (what == "range") return LeavesNumbers(command.key, command.field);
   if (what == "numbers") return NotNumbers(command.key, command.field);
   if (what == "moments") return NotNumber(command.key, "one of its moments", value);

@@ -22,6 +22,7 @@ local min, rep, struct, unpack = math.min, string.rep, struct, unpack
 local mode, args = ARGV[1], cmsgpack.unpack(ARGV[2])
 local count = #args
 local HUGE = 1e290  -- a sum with less cannot leave a number's range
+local DECAYED = 'rivulet|decayed'
 
 -- Arguments behind the key's number.
 local width = {once = 2, onceid = 2, always = 0, admit = 2, zadd = 2, zaddbig = 2, hincr = 2, hadd = 2, hmin = 2,
@@ -35,14 +36,29 @@ local kind_of = {once = 'string', onceid = 'hash', admit = 'zset', zadd = 'zset'
   zwithin = 'zset', zdecay = 'zset', zrem = 'zset', padd = 'string', incr = 'string',
   hdel = 'hash', get = 'string', hget = 'hash', hall = 'hash', hsize = 'hash', zscore = 'zset',
   ztop = 'zset', zsize = 'zset', pcount = 'string', hhas = 'hash', hholds = 'hash'}
--- What a command that changes something may need of the user's rights.
-local changes = {once = 'SETBIT', onceid = 'HSETNX', admit = 'ZADD', zadd = 'ZINCRBY', zaddbig = 'ZINCRBY',
-  hincr = 'HINCRBY', hadd = 'HSET', hmin = 'HSET', hmax = 'HSET', hset = 'HSET', hnums = 'HSET', moments = 'HSET',
-  zset = 'ZADD', zwithin = 'ZADD', zdecay = 'ZINCRBY', zrem = 'ZREM', padd = 'PFADD',
-  incr = 'INCRBY', set = 'SET', del = 'DEL', expire = 'PEXPIRE', hdel = 'HDEL'}
+-- What a command that changes something may need of the user's rights, which are asked before
+-- anything is written: one that a command lacks behind its first change would leave half of it.
+local HASH, WITHIN = {'HSET'}, {'ZADD', 'ZINCRBY', 'ZCARD', 'ZRANGE', 'ZREMRANGEBYRANK'}
+local changes = {once = {'SETBIT', 'PEXPIRE'}, onceid = {'HSETNX', 'PEXPIRE'},
+  admit = {'ZADD', 'ZCARD'}, zadd = {'ZINCRBY'}, zaddbig = {'ZINCRBY'}, hincr = {'HINCRBY', 'HGET'},
+  hadd = HASH, hmin = HASH, hmax = HASH, hset = HASH, hnums = HASH, moments = HASH,
+  zset = {'ZADD'}, zwithin = WITHIN,
+  zdecay = {'ZINCRBY', 'EXISTS', 'HSET', 'PTTL', 'ZUNIONSTORE', 'PEXPIRE'}, zrem = {'ZREM', 'EXISTS'},
+  padd = {'PFADD'}, incr = {'INCRBY', 'GET'}, set = {'SET'}, del = {'DEL'},
+  expire = {'PEXPIRE', 'PERSIST', 'EXISTS'}, hdel = {'HDEL'}}
+-- The words behind the key are there for commands that need them; those of some are keys, too.
+local function may(command, k)
+  if command == 'DEL' or command == 'EXISTS' then return redis.acl_check_cmd(command, k) end
+  return redis.acl_check_cmd(command, k, '1', k)
+end
 
+-- Are commands run where one may be refused, and is that caught? Where it is not, sure() was wrong,
+-- and the error has `err`: Redis 7.0 crashes where a script ends in a table without. Its pcall()
+-- keeps of a table with nothing else, so that one that is caught has none.
+local careful = false
 local function refuse(what, value)
-  error({refused = what, value = sub(value or '', 1, 100)})
+  error({refused = what, value = sub(value or '', 1, 100),
+    err = not careful and 'ERR refused: ' .. what or nil})
 end
 local function text_of(x) return format('%.17g', x) end
 local function finite(x) return x - x == 0 end
@@ -120,21 +136,28 @@ local function numbers_of(text)
   return x
 end
 
+-- Of moments n, mean, m2, m3, m4, min, max: below these no merge leaves a number's range.
+local TAME = {4e15, 1e60, 1e130, 1e200, 1e270, 1e60, 1e60}
+local function tame(j, x) return abs(x) <= TAME[j] end
+
 -- True where no command can be refused, whatever Once(), Admit() and the like answer.
 local function sure()
   local kind, replaced, texts, logs, counted, ids = {}, {}, {}, {}, {}, {}
-  local fields, rights, total, i = {}, {}, 0, 1
+  local fields, rights, cut, total, i = {}, {}, {}, 0, 1
   while i <= count do
     local op, k = args[i], KEYS[args[i + 1]]
     local need = kind_of[op]
     local change = changes[op]
-    if change and (not rights[change] or mode == 'p' and not kind[k]) then
+    if change and redis.acl_check_cmd and (not rights[change] or mode == 'p' and not kind[k]) then
       rights[change] = true
-      if redis.acl_check_cmd and not redis.acl_check_cmd(change, k, '1', 'm') then
-        if mode == 'p' then return false end
-        error({err = 'NOPERM this user has no permissions to run ' .. change})
+      for _, command in ipairs(change) do
+        if not may(command, k) then
+          if mode == 'p' then return false end
+          error({err = 'NOPERM this user has no permissions to run ' .. command})
+        end
       end
     end
+    if change and k == DECAYED then return false end
     if need then
       local t = kind[k]
       if not t then
@@ -220,19 +243,26 @@ local function sure()
         texts[k] = true
         if fields[k] or waiting[k] then return false end
       elseif op == 'moments' then
-        if texts[k] or fields[k] then return false end
+        if texts[k] or fields[k] or cut[k] then return false end
         if not waiting[k] then
           local h = call('HMGET', k, 'n', 'mean', 'm2', 'm3', 'm4', 'min', 'max')
           local n = h[1]
           for j = 1, 7 do
             if h[j] and not tonumber(h[j]) or not h[j] ~= not n then return false end
             h[j] = h[j] and tonumber(h[j])
+            if h[j] and not tame(j, h[j]) then return false end
           end
-          if n and not whole(n) then return false end
+          if n and (not whole(n) or h[1] < 0) then return false end
           waiting[k] = {of = op, held = n and h[1] > 0 and h or nil}
+        end
+        for j = 2, 7 do
+          if not tame(j, args[i + 1 + j]) then return false end
         end
         total = total + tonumber(args[i + 2])
         if total > 4e15 then return false end
+      elseif op == 'hdel' then
+        cut[k] = true
+        if waiting[k] and waiting[k].of == 'moments' then return false end
       elseif op == 'incr' then
         if logs[k] then return false end
         total = total + abs(tonumber(args[i + 2]))
@@ -258,7 +288,7 @@ local function sure()
   return true
 end
 
-local skip, renewed, careful = false, {}, false
+local skip, renewed = false, {}
 -- Keys at which a sorted set may have gone: what is kept of its decay goes at the end. And those at
 -- which a decayed one was seen.
 local gone, seen = {}, {}
@@ -295,7 +325,7 @@ local function write(k)
     for n in pairs(w.changed) do
       local j = #set
       set[j + 1], set[j + 2], set[j + 3], set[j + 4] = 'SET', 'u32', format('%d', n * 32),
-        format('%d', w.words[n])
+        format('%.0f', w.words[n])
       if j >= 4000 then
         call('BITFIELD', k, unpack(set))
         set = {}
@@ -380,6 +410,9 @@ local function moments(k, i)
   end
   local m, count_of = read_moments(k)
   if m then merge(m, b) else m = b end
+  for j = 2, 7 do
+    if not finite(m[j]) then refuse('range', '') end
+  end
   if not count_of then call('HDEL', k, 'n') end
   if type(try('HINCRBY', k, 'n', args[i])) == 'table' then refuse('overflow', count_of) end
   call('HSET', k, 'mean', text_of(m[2]), 'm2', text_of(m[3]), 'm3', text_of(m[4]),
@@ -540,9 +573,8 @@ end
 
 -- By a call that may fail: who has no rights to the key has no decayed sets, either.
 local function forget_decays()
-  local d = 'rivulet|decayed'
-  if not next(gone) or try('EXISTS', d) ~= 1 then return end
-  for k in pairs(gone) do try('HDEL', d, k) end
+  if not next(gone) or try('EXISTS', DECAYED) ~= 1 then return end
+  for k in pairs(gone) do try('HDEL', DECAYED, k) end
 end
 
 local SKIPPED = {ok = 'skipped'}

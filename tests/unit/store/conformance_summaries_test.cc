@@ -269,6 +269,15 @@ void TestMomentsAmongOthers(Store& store) {
   CHECK(std::stod(fields["m2"]) == 0.5);
   CHECK(std::stod(fields["min"]) == 5);
   CHECK(FieldsAt(store, "b")["n"] == "1");
+  // What is refused for what the batch itself took away: nothing of it is done.
+  batch.Clear();
+  batch.Increment("cut", 1);
+  batch.HashDelete("b", "mean");
+  batch.MergeMoments("b", moments_of(1));
+  CHECK(store.Run(batch).status().code() == StatusCode::kInvalidArgument);
+  CHECK(TextAt(store, "cut") == "(none)");
+  CHECK(FieldsAt(store, "b").size() == 7);
+  CheckRefused(store, "m2, m3 or m4", [&](auto& b) { b.MergeMoments("b", moments_of(1e80)); });
 }
 
 void TestNumbers(Store& store) {
@@ -302,6 +311,10 @@ void TestNumbers(Store& store) {
   CHECK(UnpackNumbers(replies[7].text) == Numbers{3});
   CHECK(held("a") == Numbers{1.5, -2.25, 0.1 + 0.2, 7, -1});
   CHECK(held("b") == Numbers{5, 6});
+  add(batch = StoreBatch(), "zero", {1, -0.0});
+  add(batch, "zero", {1});
+  CHECK(RunAll(store, batch).size() == 2);
+  CHECK(std::signbit(held("zero").at(1)));
   Numbers longest(StoreBatch::kMaxNumbers, 2);
   for (int twice = 0; twice < 2; ++twice) {
     CHECK(Ask(store, [&](auto& b) { add(b, "long", longest); }).kind == Kind::kDone);

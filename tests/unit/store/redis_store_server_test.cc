@@ -180,6 +180,20 @@ TEST_CASE("redis store: users, passwords and databases") {
   StoreBatch allowed(StoreBatch::Mode::kAtomic);
   allowed.Once("acl", "1");
   CHECK((*store)->Run(allowed)->at(0).whole == 1);
+  // Of a key that the user may change: the command that deletes it names no other.
+  allowed.Clear();
+  allowed.Delete("counts");
+  const auto deleted = (*store)->Run(Hasty(allowed));
+  REQUIRE(deleted.ok());
+  CHECK(deleted->at(0).whole == 1);
+  // What a command needs behind its first change, too.
+  server.Ask({"ACL", "SETUSER", "counter", "-pexpire"});
+  StoreBatch half(StoreBatch::Mode::kAtomic);
+  half.Once("acl", "2");
+  half.Increment("counts", 1);
+  CHECK(Holds((*store)->Run(Hasty(half)).status(), StatusCode::kUnavailable, "NOPERM"));
+  server.Ask({"ACL", "SETUSER", "counter", "+pexpire"});
+  CHECK((*store)->Run(half)->at(1).whole == 1);
   CHECK(Holds(TryOpen(address, {}, "/tmp/no such file").status(), StatusCode::kIoError,
               "/tmp/no such file"));
   server.Ask({"CONFIG", "SET", "requirepass", "other"});
