@@ -13,13 +13,15 @@ constexpr std::size_t kMarkedBytes = 200;  // of a name: CrashMark cuts it there
 }  // namespace
 
 bool Runner::Impl::HasHadItsTime(MonoTime now, MonoTime since) {
-  // Checks that did not come on time: the whole process stood still (stopped, a paused machine),
-  // and the task with it.
-  const bool stood_still = now - std::exchange(hang_checked, now) >= config.task_timeout / 2;
-  if (stood_still || since != in_hand_since) in_hand_checks = 0;
+  // A check that does not come on time: the whole process may have stood still (stopped, a paused
+  // machine), and the task with it. It counts half and not nothing: where the loop is busy, or a
+  // timeout is shorter than its turns, every check is late, and a hang is to be told all the same.
+  const bool late = now - std::exchange(hang_checked, now) >= config.task_timeout / 2;
+  if (since != in_hand_since) in_hand_halves = 0;
   in_hand_since = since;
-  ++in_hand_checks;
-  return now - since >= config.task_timeout && in_hand_checks >= kChecksOfTimeout;
+  constexpr int kEnough = 2 * kChecksOfTimeout;
+  in_hand_halves = std::min(in_hand_halves + (late ? 1 : 2), kEnough);
+  return now - since >= config.task_timeout && in_hand_halves == kEnough;
 }
 
 void Runner::Impl::CheckHang() {

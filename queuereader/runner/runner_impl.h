@@ -180,7 +180,7 @@ struct Runner::Impl : std::enable_shared_from_this<Runner::Impl> {
   Timer hang_check;
   MonoTime hang_checked{};
   MonoTime in_hand_since{};  // of what the checks saw last
-  int in_hand_checks = 0;
+  int in_hand_halves = 0;    // of checks since
   Timer tick;
 
   State state = State::kRunning;

@@ -213,6 +213,31 @@ TEST_CASE("runner: while the whole process stands still no task is late") {
   f.Until([&f] { return f.source.Told() == Strings{"finish r1/0"}; });
 }
 
+TEST_CASE("runner: a hang is told though every check of it is late") {
+  RunnerFixture::Setup setup;
+  setup.config.task_timeout = 8ms;
+  SlowFixture f(setup);
+  bool told_at_once = false;
+  f.task = [&f, &told_at_once](const Message&, Context&) {
+    const auto check = [&f] {
+      f.clock.Advance(1h);
+      f.loop.RunOnce(4ms);
+    };
+    for (int i = 0; i < 3; ++i) check();
+    told_at_once = !f.source.pending.empty();
+    f.Until([&] {
+      check();
+      return !f.source.pending.empty();
+    });
+    return Outcome::Done();
+  };
+  f.source.Answer({"1"});
+  f.slow.RunOne();
+  CHECK_FALSE(told_at_once);
+  REQUIRE(f.source.Told().size() == 1);
+  CHECK(f.source.Told()[0].starts_with(R"(requeue r1/0 {"data":1,"tries":1,)"));
+}
+
 TEST_CASE("runner: a program that runs as a task has a time limit of its own") {
   RunnerFixture::Setup setup;
   setup.config.task_timeout = 1ms;
