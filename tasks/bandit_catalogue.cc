@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <exception>
 #include <fstream>
 #include <future>
 #include <initializer_list>
@@ -81,6 +82,17 @@ Result<std::vector<std::string>> AskUrl(const std::string& url, std::size_t size
   return ids;
 }
 
+/// What ask() answers. Nobody is there on its thread to catch what it throws.
+template <typename Ask>
+auto Caught(std::string_view where, Ask ask) -> decltype(ask()) {
+  try {
+    return ask();
+  } catch (const std::exception& error) {
+    return Status(StatusCode::kExhausted, fmt::format("{}: it could not be read: {}",
+                                                      ShownUrl(std::string(where)), error.what()));
+  }
+}
+
 }  // namespace
 
 struct BanditCatalogue::FileIds {
@@ -96,9 +108,11 @@ struct BanditCatalogue::Request {
   /// Of a URL.
   Request(const std::string& url, std::size_t size, std::uint64_t seed, MonoTime now)
       : began_at(now), answer(std::async(std::launch::async, [this, url, size, seed]() -> Answer {
-          auto ids = AskUrl(url, size, seed, &stop);
-          if (!ids.ok()) return ids.status();
-          return FileIds{std::move(*ids), {}, false};
+          return Caught(url, [&]() -> Answer {
+            auto ids = AskUrl(url, size, seed, &stop);
+            if (!ids.ok()) return ids.status();
+            return FileIds{std::move(*ids), {}, false};
+          });
         })) {}
   /// Of a file. Throws std::system_error where there is no thread.
   Request(const std::string& path, const CatalogueFiles& files, const std::string& version,
@@ -107,7 +121,7 @@ struct BanditCatalogue::Request {
     std::promise<Answer> promise;
     answer = promise.get_future();
     std::thread([path, files, version, promise = std::move(promise)]() mutable {
-      promise.set_value(ReadFile(path, files, version));
+      promise.set_value(Caught(path, [&] { return ReadFile(path, files, version); }));
     }).detach();
   }
   ~Request() { stop = true; }
@@ -127,6 +141,7 @@ struct BanditCatalogue::Request {
   }
 
   std::atomic<bool> stop = false;
+  bool is_waited_for = false;  // IsReady() was asked before it had come
   MonoTime began_at;
   std::optional<std::chrono::steady_clock::time_point> give_up_at;
   std::future<Answer> answer;  // last: of a URL its end waits for the thread, which sees `stop`
@@ -192,9 +207,14 @@ bool BanditCatalogue::asking() const { return request_ && !request_->HasCome(); 
 
 bool BanditCatalogue::IsReady(MonoTime now) const {
   if (where_.empty()) return true;
-  if (!request_ || !request_->HasCome()) return false;
+  if (!request_) return false;
+  if (!request_->HasCome()) {
+    request_->is_waited_for = true;
+    return false;
+  }
   if (!request_->HasAnswered()) return true;
-  return now - request_->began_at < (IsFile() ? kFreshFile : kFreshAnswer);
+  const bool is_early = IsFile() && !request_->is_waited_for;
+  return now - request_->began_at < (is_early ? kFreshFile : kFreshAnswer);
 }
 
 void BanditCatalogue::Ask(std::size_t size, Random& random, MonoTime now) {
@@ -215,7 +235,9 @@ void BanditCatalogue::Await(Duration most) const {
 }
 
 Status BanditCatalogue::TakeAnswer(std::vector<std::string>* ids) {
-  if (!request_) return {StatusCode::kExhausted, "there is no thread to ask the catalogue"};
+  if (!request_) {
+    return {StatusCode::kExhausted, ShownUrl(where_) + ": there is no thread left to ask it on"};
+  }
   if (IsFile()) Await(files_.patience);
   // Its thread is still there: there is not to be another for each time it is tried.
   if (IsFile() && !request_->HasAnswered()) {

@@ -57,8 +57,8 @@ class BanditCatalogue {
   bool asked() const { return request_ != nullptr; }
   /// That answer has not come.
   bool asking() const;
-  /// Draw() need not wait: an answer of the last kFreshAnswer (of a file: kFreshFile) is here, or
-  /// a file has had its time, or there is nothing to ask.
+  /// Draw() need not wait: an answer that is young enough is here, or a file has had its time,
+  /// or there is nothing to ask. An answer that was waited for with this may be older.
   bool IsReady(MonoTime now) const;
   /// Until the answer has come, at most that long.
   void Await(Duration most) const;
@@ -90,7 +90,8 @@ class BanditCatalogue {
   std::unique_ptr<Request> request_;
 };
 
-/// An older answer is asked for again.
+/// An older answer is asked for again. So is what was read of a file before there was any need of
+/// it, and is older than kFreshFile; a file that is slow may take longer than that.
 inline constexpr Duration kFreshAnswer = std::chrono::minutes(1);
 inline constexpr Duration kFreshFile = std::chrono::seconds(1);
 /// In which a file on a disk has been read.

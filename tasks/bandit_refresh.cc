@@ -150,7 +150,8 @@ Result<BanditRefresh::Did> BanditRefresh::Try(Store* store, WallTime now,
   }
   if (!catalogue_.IsReady(clock().Now())) {
     catalogue_.Ask(Wanted(before->arms.size()) + before->arms.size(), random_, clock().Now());
-    if (!catalogue_.IsReady(clock().Now())) return Did::kAsking;
+    // Where there is no thread to ask it on, the draw says so.
+    if (catalogue_.asked() && !catalogue_.IsReady(clock().Now())) return Did::kAsking;
   }
   const auto change = Choose(before->arms);
   if (!change.ok()) {

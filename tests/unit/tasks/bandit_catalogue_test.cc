@@ -1,12 +1,14 @@
 #include "tasks/bandit_catalogue.h"
 
 #include <doctest/doctest.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
 #include <future>
 #include <map>
 #include <memory>
+#include <new>
 #include <set>
 #include <string>
 #include <vector>
@@ -132,6 +134,48 @@ TEST_CASE("bandit catalogue: a file system that hangs holds nobody, and has one 
   CHECK(begun->load() == 1);
 }
 
+TEST_CASE("bandit catalogue: what a slow file system was waited for is used, and grows old") {
+  using std::chrono::seconds;
+  const TempFile file("a\n");
+  auto gate = std::make_shared<std::promise<void>>();
+  CatalogueFiles files;
+  files.read = [&gate](const std::string&, std::size_t) -> Result<std::string> {
+    gate->get_future().wait();
+    return std::string("a\n");
+  };
+  BanditCatalogue catalogue(file.path(), files);
+  Random random(1);
+  catalogue.Ask(5, random, MonoTime(seconds(0)));
+  CHECK_FALSE(catalogue.IsReady(MonoTime(seconds(1))));
+  gate->set_value();
+  catalogue.Await(seconds(60));
+  CHECK(catalogue.IsReady(MonoTime(seconds(3))));
+  CHECK_FALSE(catalogue.IsReady(MonoTime(seconds(0)) + kFreshAnswer));
+  // Asked for before there was any need of it: it may have changed.
+  gate = std::make_shared<std::promise<void>>();
+  catalogue.Ask(5, random, MonoTime(seconds(0)) + kFreshAnswer);
+  gate->set_value();
+  catalogue.Await(seconds(60));
+  CHECK(catalogue.IsReady(MonoTime(seconds(0)) + kFreshAnswer));
+  CHECK_FALSE(catalogue.IsReady(MonoTime(seconds(3)) + kFreshAnswer));
+}
+
+TEST_CASE("bandit catalogue: a file for which memory does not suffice is tried again") {
+  const TempFile file("a\n");
+  const auto fails = std::make_shared<std::atomic<bool>>(true);
+  CatalogueFiles files;
+  files.read = [fails](const std::string&, std::size_t) -> Result<std::string> {
+    if (*fails) throw std::bad_alloc();
+    return std::string("a\n");
+  };
+  BanditCatalogue catalogue(file.path(), files);
+  Random random(1);
+  CHECK(catalogue.Draw(5, 0, None, random).status().message() ==
+        file.path() + ": it could not be read: std::bad_alloc");
+  *fails = false;
+  CHECK(*catalogue.Draw(5, 0, None, random) == Names{"a"});
+}
+
 TEST_CASE("bandit catalogue: while it fails the set stays, and learns; then it is tried again") {
   MemoryStore store;
   const TempFile file("a\nb\nc\nd\ne\nf\n");
@@ -154,6 +198,30 @@ TEST_CASE("bandit catalogue: while it fails the set stays, and learns; then it i
   RunFeedback(*task, std::vector{Impression(item)}, now + std::chrono::seconds(20));
   CHECK(BanditIn(store).round == 2);
   CHECK(BanditIn(store).arms.size() == 3);
+}
+
+TEST_CASE("bandit catalogue: where there is no thread to ask it, that is a failure as any other") {
+  MemoryStore store;
+  const TempFile file("a\nb\nc\nd\n");
+  const auto task =
+      MakeBandit("bandit:catalogue=" + file.path() + ",arms=2,refresh=2,seed=1", &store);
+  const std::string item = BanditIn(store).arms[0].id;
+  WallTime now = FakeContext().at;
+  const auto learn_twice = [&] {
+    for (int i = 0; i < 2; ++i) RunFeedback(*task, std::vector{Impression(item)}, now);
+  };
+  pthread_attr_t usual;
+  REQUIRE(pthread_getattr_default_np(&usual) == 0);
+  pthread_attr_t huge = usual;
+  REQUIRE(pthread_attr_setstacksize(&huge, std::size_t{1} << 50) == 0);
+  REQUIRE(pthread_setattr_default_np(&huge) == 0);
+  learn_twice();
+  REQUIRE(pthread_setattr_default_np(&usual) == 0);
+  CHECK(FakeSummary(*task).counts["catalogue_failures"] == 1);
+  CHECK(BanditIn(store).round == 1);
+  now += std::chrono::minutes(1);
+  learn_twice();
+  CHECK(BanditIn(store).round == 2);
 }
 
 TEST_CASE("bandit catalogue: a URL that nobody answers fails, and shows no password") {
