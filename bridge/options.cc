@@ -58,7 +58,9 @@ Result<std::string> TokenOf(std::string_view option, const std::string& file) {
 void AddPaceOptions(Options* options, DeliveryOptions* values) {
   options->Uint("batch", &values->batch, "messages a POST may hold, a newline after each (/mput)")
       .Range(1, 1e6)
-      .Metavar("N");
+      .Metavar("N")
+      .DefaultText(values->batch_shown.empty() ? std::to_string(values->batch)
+                                               : values->batch_shown);
   options
       ->Time("batch-delay", &values->batch_delay,
              "how long a batch that is not full may wait for more messages")

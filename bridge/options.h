@@ -49,6 +49,7 @@ struct DeliveryOptions {
   std::vector<std::string> post_urls;
   bool round_robin = false;
   std::uint64_t batch = 1;
+  std::string batch_shown{};  // what --help says is the default, where that depends
   Duration batch_delay{};
   std::uint64_t max_in_flight = 1;
   std::uint64_t max_pending_bytes = std::uint64_t{32} << 20;

@@ -83,6 +83,7 @@ bool TakesBatches(std::string_view url) {
 void AddCollectorOptions(Options* options, CollectorOptions* values) {
   AddEventOptions(options, values);
   AddPrivacyOptions(options, values);
+  values->delivery.batch_shown = fmt::format("{} where the path is /pub or /mput, else 1", kBatch);
   AddDeliveryOptions(options, &values->delivery);
   AddSpoolOptions(options, &values->spool,
                   "what happens then: events are refused with 503, or the oldest go");
