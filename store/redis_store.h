@@ -14,7 +14,10 @@
 // and what stands behind Once() with an id. Else Run() answers kUnknownOutcome. A reply that is
 // larger than the options allow is kTooLarge.
 //
-// Needs Redis 6.2 or later, or what speaks its protocol, one server and no cluster.
+// Needs Redis 6.2 or later, or what speaks its protocol, one server and no cluster. A user with
+// rights to some commands alone needs EVAL and EVALSHA, and for each command of a batch what
+// redis_script.cc lists under `changes`: an atomic batch is refused with NOPERM before anything is
+// written. Without BITFIELD, Once() does with SETBIT, an id at a time.
 #pragma once
 
 #include <atomic>
