@@ -242,9 +242,15 @@ class Torture(unittest.TestCase):
         violations = test.run()
         self.assertEqual(violations[:5], [], "%d violations, seed %d" % (len(violations), SEED))
 
-    def noticed(self, test, *rules):
-        seen = {text.split(":")[0] for text in test.run()}
-        self.assertTrue(seen & set(rules), "%s, not %s, seed %d" % (sorted(seen), rules, SEED))
+    def noticed(self, make, *rules):
+        """That what make(SEED) does is told. Whether a kill does harm is up to the moment in which it
+        comes, and a slow machine has little to lose: it goes on until one has."""
+        seen = set()
+        for more in range(20):
+            seen |= {text.split(":")[0] for text in make(SEED + more).run()}
+            if seen & set(rules):
+                return
+        self.fail("%s, not %s, seed %d" % (sorted(seen), rules, SEED))
 
     def test_kills_lose_nothing(self):
         self.kept(Crashes(SEED, 50 // SHARE))
@@ -263,10 +269,10 @@ class Torture(unittest.TestCase):
         self.kept(Drains(SEED, 6 // SHARE))
 
     def test_what_takes_the_protection_out_is_noticed(self):
-        self.noticed(Crashes(SEED, 3, control="swallow"), "lost")
+        self.noticed(lambda seed: Crashes(seed, 3, control="swallow"), "lost")
         # What was said to be synced and is not there is damage to who reads it, or lost.
-        self.noticed(PowerCuts(SEED, 10, swallow=True, seconds=0.4), "lost", "start")
-        self.noticed(Drains(SEED, 2, control="kill"), "drain")
+        self.noticed(lambda seed: PowerCuts(seed, 10, swallow=True, seconds=0.4), "lost", "start")
+        self.noticed(lambda seed: Drains(seed, 2, control="kill"), "drain")
 
 
 if __name__ == "__main__":
