@@ -8,7 +8,6 @@ import json
 import os
 import random
 import re
-import shutil
 import tempfile
 import unittest
 
@@ -27,8 +26,7 @@ def keyed_hash(text):
 
 class Case(unittest.TestCase):
     def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="rivulet_filtered_")
-        self.addCleanup(shutil.rmtree, self.folder)
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
 
     def path(self, name):
         return os.path.join(self.folder, name)
