@@ -59,7 +59,8 @@ std::string DefaultName(const Spec& spec, std::string_view text) {
   return fmt::format("{}{}", name, text.substr(spec.name.size()));
 }
 
-/// Without what stands between "://" and the '@' of a host: users and passwords of URLs.
+/// Without what stands between "://" and the '@' of a host: users and passwords of URLs. These may
+/// hold commas and quotes, so that rather too much is hidden.
 std::string WithoutUserInfo(std::string_view text) {
   std::string shown;
   while (!text.empty()) {
@@ -67,7 +68,7 @@ std::string WithoutUserInfo(std::string_view text) {
     const std::size_t host = scheme == std::string_view::npos ? text.size() : scheme + 3;
     shown.append(text.substr(0, host));
     text.remove_prefix(host);
-    const std::size_t end = std::min(text.find_first_of("/?#, '\""), text.size());
+    const std::size_t end = std::min(text.find_first_of("/?# "), text.size());
     const std::size_t at = text.substr(0, end).rfind('@');
     if (at != std::string_view::npos) text.remove_prefix(at + 1);
   }

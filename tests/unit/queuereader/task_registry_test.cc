@@ -133,6 +133,7 @@ TEST_CASE("task registry: what is refused shows no password of a URL") {
   CHECK(shown("plain:a=http://me:s@ecret@h/x,b=https://h2/a@b,c=redis://:pw@h:1/0,d=m@n")
             .starts_with("task plain:a=http://h/x,b=https://h2/a@b,c=redis://h:1/0,d=m@n: "));
   CHECK(shown("plain:a=http://me:secret@h").starts_with("task plain:a=http://h: "));
+  CHECK(shown("plain:a=http://me:it's@h").starts_with("task plain:a=http://h: "));
 }
 
 TEST_CASE("task registry: two tasks of the same name are refused") {
